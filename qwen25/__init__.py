@@ -1,0 +1,58 @@
+"""Text out of Qwen2.5 where it runs as a Gradio Space: no API key, no asyncio, three lines."""
+
+from .client import Client, complete, stream
+from .conversation import Conversation
+from .errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    EndpointNotFoundError,
+    GenerationError,
+    InvalidRequestError,
+    ProtocolError,
+    QueueFullError,
+    QwenError,
+    RateLimitError,
+    SpaceError,
+    SpaceNotFoundError,
+    SpaceUnavailableError,
+    StreamInterruptedError,
+    TimedOutError,
+    UnknownModelError,
+)
+from .events import Note, Progress, Queued, Started, Step, Text
+from .space import Space
+from .streaming import Stream
+from .timeouts import Timeout
+from .version import __version__
+
+__all__ = [
+    "AuthenticationError",
+    "Client",
+    "ConnectionFailedError",
+    "Conversation",
+    "EndpointNotFoundError",
+    "GenerationError",
+    "InvalidRequestError",
+    "Note",
+    "Progress",
+    "ProtocolError",
+    "QueueFullError",
+    "Queued",
+    "QwenError",
+    "RateLimitError",
+    "Space",
+    "SpaceError",
+    "SpaceNotFoundError",
+    "SpaceUnavailableError",
+    "Started",
+    "Step",
+    "Stream",
+    "StreamInterruptedError",
+    "Text",
+    "TimedOutError",
+    "Timeout",
+    "UnknownModelError",
+    "__version__",
+    "complete",
+    "stream",
+]

@@ -1,0 +1,83 @@
+"""Where a Space is: an id or a URL in, an address out."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple, Optional
+
+from .errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+#: The Space that is asked when nobody names one.
+PUBLIC_SPACE = "Qwen/Qwen2.5"
+
+_ID = r"[\w.-]+/[\w.-]+"
+_HUB_PAGE = rf"(?i)https?://(?:www\.)?huggingface\.co/spaces/({_ID})"
+_HINT = (
+    'Give an id such as "Qwen/Qwen2.5", or the whole URL of a Gradio app, with http:// or https://.'
+)
+
+
+class Address(NamedTuple):
+    """A Space's address on the web."""
+
+    #: The root of the app, without a slash at the end.
+    url: str
+    #: The id on Hugging Face; `None` when a URL was given.
+    id: Optional[str]
+
+    @classmethod
+    def of(cls, space: Optional[str]) -> Address:
+        """Read an id, the URL of a Space's page on Hugging Face, or the URL of any app.
+
+        `None` is `$QWEN25_SPACE`, else the public Space. An id's host is its owner and name in
+        lower case, each run of other characters one hyphen.
+
+        Raises:
+            InvalidRequestError: It is neither.
+        """
+        if space is None:
+            space = os.environ.get("QWEN25_SPACE") or PUBLIC_SPACE
+        if not isinstance(space, str):
+            raise InvalidRequestError(f"space={space!r} is not a string.", hint=_HINT)
+        space = space.strip()
+        page = re.match(_HUB_PAGE, space)
+        if page:
+            space = page.group(1)
+        if re.fullmatch(_ID, space):
+            host = re.sub(r"[^a-z0-9]+", "-", space.lower()).strip("-")
+            return cls(f"https://{host}.hf.space", space)
+        return cls(_root(space), None)
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL.
+
+    Raises:
+        ValueError: It has none, or a port that cannot be.
+    """
+    # Imported at the first use: it would be a fifth of this library's own import.
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    parts.port  # reading it checks it
+    return parts
+
+
+def _root(url: str) -> str:
+    try:
+        parts = split_url(url)
+    except ValueError as error:
+        raise InvalidRequestError(f"The address of the Space is not a URL: {error}.", hint=_HINT)
+    if "@" in parts.netloc:
+        # Not shown: what stands before the @ is a secret.
+        raise InvalidRequestError(
+            "The address of the Space holds a name or a password.",
+            hint="Give it without, and auth=(username, password) for Gradio's login.",
+        )
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
+        raise InvalidRequestError(f"{url!r} is not the address of a Space.", hint=_HINT)
+    return f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -1,0 +1,298 @@
+"""What a user holds to ask a Space."""
+
+from __future__ import annotations
+
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Union,
+)
+
+from .address import Address, split_url
+from .conversation import Conversation
+from .errors import InvalidRequestError
+from .events import Event
+from .prompt import Message, Prompt, Query
+from .space import Space
+from .streaming import Stream
+from .timeouts import Clock, Countdown, Timeout
+
+if TYPE_CHECKING:
+    import requests
+
+    from .app import App
+    from .wiring import Wiring
+
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+class Client:
+    """Asks one Space; safe to share among threads, to pickle, and to use after a fork.
+
+    Making one touches no network.
+
+    Args:
+        space: A Space's id, or the URL of any Gradio app that is wired alike; default
+            `$QWEN25_SPACE`, else `Qwen/Qwen2.5`.
+        model: The size to ask, such as `72B`, `7B` or `Coder-7B`, or its full name.
+        system: The system prompt; default the Space's own.
+        token: A Hugging Face token for a private Space; it goes to the Space's own host only.
+            Default `$HF_TOKEN`, which goes to https hosts of Hugging Face only. `False` is none.
+        auth: Name and password for an app behind Gradio's login.
+        proxy: One URL for all requests: `http://`, `https://`, or `socks5://` with the extra
+            `socks`; default the environment's proxies.
+        headers: Sent with every request to the Space.
+        timeout: Seconds for a whole answer, or a `Timeout`; default `Timeout()`.
+        max_retries: Tries after the first, for what may be tried again.
+        verify: Whether to check the server's certificate, or the path of an authority's.
+        session: A `requests.Session` to use for everything; it is not closed by the client, and
+            as safe among threads as it is.
+
+    Raises:
+        InvalidRequestError: An argument cannot be meant so.
+    """
+
+    def __init__(
+        self,
+        space: Optional[str] = None,
+        *,
+        model: str = "72B",
+        system: Optional[str] = None,
+        token: Union[None, str, bool] = None,
+        auth: Optional[Tuple[str, str]] = None,
+        proxy: Optional[str] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        timeout: Union[None, float, Timeout] = None,
+        max_retries: int = 2,
+        verify: Union[bool, str] = True,
+        session: Optional[requests.Session] = None,
+    ) -> None:
+        _check_model(model)
+        if proxy is not None:
+            _check_proxy(proxy)
+        if token is True:
+            raise InvalidRequestError(
+                "token=True is no token.", hint="Give the token itself, or set HF_TOKEN."
+            )
+        if auth is not None and (isinstance(auth, str) or len(auth) != 2):
+            raise InvalidRequestError("auth has to be a pair: (username, password).")
+        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+            raise InvalidRequestError(f"max_retries={max_retries!r} is not a number of tries.")
+        self._address = Address.of(space)
+        self._model = model
+        self._system = system
+        self._timeout = Timeout.of(timeout)
+        self._max_retries = max_retries
+        self._connection: Dict[str, Any] = {
+            "token": token,
+            "auth": auth,
+            "proxy": proxy,
+            "headers": headers,
+            "verify": verify,
+            "session": session,
+        }
+        self._clock = Clock()
+        self._app: Optional[App] = None
+        self._closed = False
+
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        system: Optional[str] = None,
+        model: Optional[str] = None,
+        history: Optional[Iterable[Message]] = None,
+        timeout: Union[None, float, Timeout] = None,
+        on_event: Optional[Callable[[Event], object]] = None,
+    ) -> str:
+        """Ask, and wait for the whole answer.
+
+        Args:
+            prompt: A text, or a list of messages that ends with the user's turn.
+            system: The system prompt; default the client's.
+            model: The size to ask; default the client's.
+            history: Earlier turns, as messages.
+            timeout: Seconds for the whole answer, or a `Timeout`; default the client's.
+            on_event: Called with each `Queued`, `Started`, `Progress` and `Note`.
+
+        Raises:
+            QwenError: One of the errors of this library; `partial` holds what had come.
+        """
+        options = (system, model, history, timeout, on_event)
+        return self._ask(prompt, *options, start_over=True).result()
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        system: Optional[str] = None,
+        model: Optional[str] = None,
+        history: Optional[Iterable[Message]] = None,
+        timeout: Union[None, float, Timeout] = None,
+        on_event: Optional[Callable[[Event], object]] = None,
+    ) -> Stream:
+        """Ask, and hand out the answer as it is written.
+
+        The arguments are those of `complete`. They are checked, and the request is put into the
+        Space's queue, before this returns.
+
+        Raises:
+            QwenError: One of the errors of this library.
+        """
+        options = (system, model, history, timeout, on_event)
+        return self._ask(prompt, *options, start_over=False)
+
+    def conversation(
+        self,
+        *,
+        system: Optional[str] = None,
+        model: Optional[str] = None,
+        messages: Iterable[Message] = (),
+    ) -> Conversation:
+        """Begin a talk in turns, or go on with one whose `messages` are given."""
+        return Conversation(self, system=system, model=model, messages=messages)
+
+    @property
+    def models(self) -> List[str]:
+        """The sizes that the Space offers; empty when it offers no choice."""
+        return list(self._look().sizes)
+
+    @property
+    def space(self) -> Space:
+        """What is known of the Space: `url`, `id`, Gradio `version`, `protocol`, `endpoint`."""
+        return Space(self._address, self._look)
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is fine; asking afterwards is an error."""
+        self._closed = True
+        if self._app is not None:
+            self._app.transport.close()
+
+    def _ask(
+        self,
+        prompt: Prompt,
+        system: Optional[str],
+        model: Optional[str],
+        history: Optional[Iterable[Message]],
+        timeout: Union[None, float, Timeout],
+        on_event: Optional[Callable[[Event], object]],
+        *,
+        start_over: bool,
+    ) -> Stream:
+        query = Query.of(prompt, history, system)
+        if query.system is None:
+            query = query._replace(system=self._system)
+        if model is not None:
+            _check_model(model)
+        limits = self._timeout if timeout is None else Timeout.of(timeout)
+        app = self._open()
+        # They know requests, which is imported at the first request and not before.
+        from .exchange import Exchange
+        from .retrying import Retries
+
+        exchange = Exchange(
+            app,
+            query,
+            self._model if model is None else model,
+            countdown=Countdown(limits, self._clock),
+            retries=Retries(self._max_retries),
+            on_event=on_event,
+            start_over=start_over,
+        )
+        exchange.join()
+        return Stream(exchange)
+
+    def _look(self) -> Wiring:
+        app = self._open()
+        line = app.transport.take()
+        try:
+            return app.wiring(line, Countdown(self._timeout, self._clock), lambda note: None)
+        finally:
+            app.transport.give_back(line)
+
+    def _open(self) -> App:
+        if self._closed:
+            raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
+        if self._app is None:
+            from .app import App
+            from .transport import Transport
+
+            self._app = App(self._address, Transport(self._address, **self._connection))
+        return self._app
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # A copy opens its own connections, and looks at the Space by itself.
+        arguments = {
+            "model": self._model,
+            "system": self._system,
+            "timeout": self._timeout,
+            "max_retries": self._max_retries,
+            **self._connection,
+        }
+        return _remake, (type(self), self._address.id or self._address.url, arguments)
+
+    def __repr__(self) -> str:
+        return f"Client({self._address.id or self._address.url!r}, model={self._model!r})"
+
+
+def _remake(kind: type, space: str, arguments: Mapping[str, Any]) -> Client:
+    client: Client = kind(space, **arguments)
+    return client
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, str) or not model.strip():
+        raise InvalidRequestError(
+            f"model={model!r} is not the name of a model.",
+            hint='Give one such as "7B"; Client().models lists them.',
+        )
+
+
+def _check_proxy(proxy: object) -> None:
+    # The proxy itself is not shown: it may hold a password.
+    try:
+        parts = split_url(proxy) if isinstance(proxy, str) else None
+        fits = parts is not None and parts.scheme in _PROXY_SCHEMES and bool(parts.hostname)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidRequestError(
+            "proxy is not the URL of a proxy.",
+            hint='Give one such as "http://proxy.example:8080" or "socks5://127.0.0.1:1080".',
+        )
+
+
+_default: Optional[Client] = None
+
+
+def _default_client() -> Client:
+    global _default
+    if _default is None:
+        _default = Client()
+    return _default
+
+
+def complete(prompt: Prompt, **options: Any) -> str:
+    """Ask the default Space, and wait for the whole answer: `Client().complete` in one call.
+
+    One client serves all such calls; it is made at the first.
+    """
+    return _default_client().complete(prompt, **options)
+
+
+def stream(prompt: Prompt, **options: Any) -> Stream:
+    """Ask the default Space, and hand out the answer as it is written: `Client().stream`."""
+    return _default_client().stream(prompt, **options)

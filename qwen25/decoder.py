@@ -1,0 +1,283 @@
+"""From queue messages to typed events and text; no socket, no clock.
+
+A message costs the same however long the answer has grown: text is kept in the pieces it came in,
+and the chatbot's value is touched only when a diff reaches beyond the answer's text.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Union
+
+from .errors import (
+    GenerationError,
+    ProtocolError,
+    QwenError,
+    RateLimitError,
+    StreamInterruptedError,
+)
+from .events import Event, Note, Progress, Queued, Started, Step
+from .layouts import Layout, Path
+
+_log = logging.getLogger("qwen25")
+
+#: What the decoding of a text puts in the place of half a character.
+_HALF = "\N{REPLACEMENT CHARACTER}"
+
+
+class Decoder:
+    """Reads the messages of one answer.
+
+    Args:
+        layout: The shape of the chatbot's value.
+        output: The chatbot's place among the function's outputs.
+        sent: The history as it was sent, in that layout.
+        diffs: Whether later values come as diffs (`sse_v2` and later) or whole (`sse_v1`).
+    """
+
+    def __init__(self, layout: Layout, output: int, sent: Sequence[Any], diffs: bool) -> None:
+        #: The server has said that the answer is complete.
+        self.done = False
+        #: The server took back text that was already handed out.
+        self.rewritten = False
+        self._layout = layout
+        self._output = output
+        self._sent = sent
+        self._diffs = diffs
+        self._pieces: List[str] = []  # what was handed out, as the server last said it
+        self._held = ""  # half a character that the next message settles
+        self._value: Any = None  # the chatbot's value; the answer's text in it may be behind
+        self._path: Optional[Path] = None  # where the answer's text stands in it
+        self._whole_came = False
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def feed(self, message: Dict[str, Any]) -> Union[str, Event]:
+        """Read one message.
+
+        Returns:
+            The text to hand out, often empty, or an event.
+
+        Raises:
+            GenerationError: The app failed.
+            RateLimitError: The app says that a GPU quota is used up.
+            StreamInterruptedError: The server has given the request up.
+            ProtocolError: The message cannot be read.
+        """
+        kind = message.get("msg")
+        try:
+            if kind == "process_generating":
+                # The usual message, read here without a further call: a growing answer.
+                change = message["output"]["data"][self._output]
+                if self._path is not None and len(change) == 1 and self._diffs:
+                    action, path, value = change[0]
+                    if action == "append" and path == self._path and not self._held:
+                        if not value.endswith(_HALF):
+                            self._pieces.append(value)
+                            return value  # type: ignore[no-any-return]
+                return self._generating(change)
+            if kind == "process_completed":
+                return self._completed(message)
+            if kind == "estimation":
+                return Queued(message["rank"], message["queue_size"], message.get("rank_eta"))
+            if kind == "process_starts":
+                return Started(message.get("eta"))
+            if kind == "progress":
+                return Progress(
+                    tuple(
+                        Step(*map(step.get, Step._fields))
+                        for step in message["progress_data"] or ()
+                    )
+                )
+            if kind == "log":
+                return Note(message["level"], message["log"])
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            # Every way in which a message of the wrong shape can fail to be taken apart.
+            _log.debug("unreadable message: %r", message)
+            raise ProtocolError(
+                f"A {kind!r} message of the Space has an unexpected shape"
+                f" ({type(error).__name__}: {error}).",
+                hint="The Space may run a newer Gradio: update qwen25, or report this.",
+            ) from error
+        if kind == "unexpected_error":
+            _unexpected(message)
+        if not isinstance(kind, str):
+            raise ProtocolError(
+                "The Space sent a message without a `msg`.",
+                hint="Is this address a Gradio app? Open it in a browser to see.",
+            )
+        if kind not in ("heartbeat", "close_stream"):
+            _log.info("passed over a message of an unknown kind: %s", kind)
+        return ""
+
+    def _generating(self, change: Any) -> str:
+        if self._diffs and self._whole_came:
+            return self._apply(change)
+        self._whole_came = True
+        return self._take(change)
+
+    def _completed(self, message: Dict[str, Any]) -> str:
+        output = message.get("output") or {}
+        if message.get("success") is False:
+            _failed(output.get("error"))
+        if not output.get("data"):
+            raise GenerationError(
+                "The Space cancelled the answer before it was complete.",
+                hint="`partial` holds what came. Ask again.",
+            )
+        piece = self._take(output["data"][self._output])
+        held, self._held = self._held, ""
+        self._pieces.append(held)  # nothing can follow that would make it a whole character
+        self.done = True
+        return piece + held
+
+    def _take(self, value: Any) -> str:
+        """Read a whole value."""
+        way: Path = []
+        turns = value
+        if isinstance(value, dict) and value.get("__type__") == "update":
+            if "value" not in value:
+                return ""  # an update of something else than the value leaves it as it is
+            way, turns = ["value"], value["value"]
+        self._value = value
+        reply = self._layout.reply(turns, self._sent)
+        self._path = None if reply is None or reply.path is None else way + reply.path
+        return "" if reply is None else self._settle(reply.text)
+
+    def _apply(self, diff: List[List[Any]]) -> str:
+        """Change the value as a diff says, and read what that makes of the answer."""
+        if len(diff) == 1 and diff[0][1] == self._path and diff[0][0] in ("append", "replace"):
+            action, _, text = diff[0]
+            return self._settle(self.text + self._held + text if action == "append" else text)
+        if not diff:
+            return ""
+        if self._path is not None:
+            self._value = _edit(self._value, "replace", self._path, self.text + self._held)
+        for action, path, value in diff:
+            self._value = _edit(self._value, action, path, value)
+        return self._take(self._value)
+
+    def _settle(self, text: str) -> str:
+        """Take `text` as the whole answer, and find the piece that was not handed out yet."""
+        before = self.text
+        if text.startswith(before):
+            kept = len(before)
+        else:
+            kept = _common_length(before, text)
+            self.rewritten = True
+        end = len(text.rstrip(_HALF)) if text.endswith(_HALF) else len(text)
+        end = max(end, kept)
+        self._held = text[end:]
+        self._pieces = [text[:end] if self._held else text]
+        return text[kept:end]
+
+
+def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
+    """Apply one change of a diff in place; returns the value, which an empty path replaces."""
+    if not path:
+        if action == "replace":
+            return change
+        if action == "append":
+            return value + change
+        raise ValueError(f"{action} needs a path")
+    *way, last = path
+    place = value
+    for key in way:
+        place = place[key]
+    if action == "append":
+        place[last] += change
+    elif action == "replace":
+        place[last]  # a place that is not there must fail, also in a dict
+        place[last] = change
+    elif action == "add" and isinstance(place, list):
+        place.insert(int(last), change)
+    elif action == "add":
+        place[last] = change
+    elif action == "delete":
+        del place[last]
+    else:
+        raise ValueError(f"unknown action {action!r}")
+    return value
+
+
+def _common_length(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning, by halving."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if other.startswith(one[low:middle], low):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)
+_WAIT = re.compile(r"(?:try again|retry) in\s+(?:(\d+):)?(\d+):(\d+)", re.IGNORECASE)
+
+
+def _plain(detail: Any) -> Optional[str]:
+    """An app's reason as plain text: Gradio's own are HTML, and quoted by Gradio 4."""
+    if detail is None:
+        return None
+    text = html.unescape(_TAG.sub("", str(detail))).strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    # Gradio 4.10 turns an exception without a text into the word None.
+    return None if text in ("", "None") else text
+
+
+def _failed(reason: Any) -> NoReturn:
+    detail = _plain(reason)
+    if detail is None:
+        raise GenerationError(
+            "The Space failed while it worked on the answer, and gave no reason.",
+            hint="`partial` holds what came. Ask again; if it fails each time, try another"
+            " model size or a shorter prompt, or look at the Space in a browser.",
+        )
+    if _QUOTA.search(detail):
+        wait = _WAIT.search(detail)
+        retry_after = None
+        if wait:
+            hours, minutes, seconds = (int(number or 0) for number in wait.groups())
+            retry_after = float(hours * 3600 + minutes * 60 + seconds)
+        raise RateLimitError(
+            f"The Space's GPU quota is used up: {detail}",
+            retry_after=retry_after,
+            hint="Wait, or use a Hugging Face token of your own: set HF_TOKEN.",
+        )
+    raise GenerationError(
+        f"The Space failed while it worked on the answer: {detail}",
+        detail=detail,
+        hint="`partial` holds what came. If the reason is passing, ask again.",
+    )
+
+
+def _unexpected(message: Dict[str, Any]) -> NoReturn:
+    detail = _plain(message.get("message"))
+    error: QwenError
+    if message.get("session_not_found") or "session not found" in (detail or "").lower():
+        error = StreamInterruptedError(
+            "The Space no longer knows this request (session not found).",
+            hint="It may have been restarted, or run on several machines. Ask again.",
+        )
+    elif "stopped unexpectedly" in (detail or ""):
+        error = StreamInterruptedError(
+            "The Space's server stopped before the answer was complete.",
+            hint="`partial` holds what came. Ask again in a moment.",
+        )
+    else:
+        error = GenerationError(
+            f"The Space failed: {detail or 'it gave no reason'}.",
+            detail=detail,
+            hint="`partial` holds what came. Ask again in a moment.",
+        )
+    raise error

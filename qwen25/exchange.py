@@ -1,0 +1,188 @@
+"""One request on its way: into the queue, through its stream, and again where that is harmless."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Callable, Iterator, List, Optional, Union
+
+from .app import App
+from .decoder import Decoder
+from .errors import (
+    AuthenticationError,
+    EndpointNotFoundError,
+    InvalidRequestError,
+    QwenError,
+    SpaceUnavailableError,
+    StreamInterruptedError,
+)
+from .events import Event, Note, Started
+from .prompt import Query
+from .retrying import Retries
+from .timeouts import Countdown
+from .transport import Line
+from .wiring import Wiring
+
+_log = logging.getLogger("qwen25")
+
+
+class Exchange:
+    """A query and its answer, as text and events.
+
+    Args:
+        start_over: Ask anew also when a stream breaks after text has come; for a caller who
+            wants the whole answer only.
+        on_event: Called with every event that is not text, at once.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        query: Query,
+        model: str,
+        *,
+        countdown: Countdown,
+        retries: Retries,
+        on_event: Optional[Callable[[Event], object]],
+        start_over: bool,
+    ) -> None:
+        self.event_id = ""
+        self.session_hash = ""
+        self.closed = False
+        self._app = app
+        self._query = query
+        self._model = model
+        self._countdown = countdown
+        self._retries = retries
+        self._on_event = on_event
+        self._start_over = start_over
+        self._waiting: List[Event] = []  # events that came before the stream was open
+        self._reread = False
+        self._wiring: Wiring
+        self._decoder: Optional[Decoder] = None
+        self._line: Optional[Line] = app.transport.take()
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "" if self._decoder is None else self._decoder.text
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the server took back text that was handed out."""
+        return self._decoder is not None and self._decoder.rewritten
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that the answer is complete."""
+        return self._decoder is not None and self._decoder.done
+
+    def join(self) -> None:
+        """Put the request into the queue."""
+        try:
+            while True:
+                try:
+                    self._join()
+                    return
+                except QwenError as error:
+                    self._wait_or_raise(error)
+        except BaseException:
+            self.close()
+            raise
+
+    def answer(self) -> Iterator[Union[str, Event]]:
+        """Read the answer to its end: non-empty pieces of text, and events between them."""
+        joined = True
+        try:
+            while True:
+                try:
+                    if not joined:
+                        self._join()
+                    yield from self._read()
+                    return
+                except QwenError as error:
+                    if self.closed:
+                        return
+                    error.partial = self.text
+                    if error.partial and not self._start_over:
+                        raise  # a piece that was handed out cannot be taken back
+                    self._wait_or_raise(error)
+                    joined = False
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave; the server stops writing. A thread that waits for the answer wakes up."""
+        self.closed = True
+        line, self._line = self._line, None
+        if line is not None:
+            line.interrupt()
+            self._app.transport.give_back(line)
+
+    def _join(self) -> None:
+        line = self._open_line()
+        self._countdown.queued()
+        wiring = self._app.wiring(line, self._countdown, self._tell_early)
+        session_hash = os.urandom(5).hex()
+        body = wiring.body(self._query, wiring.size(self._model), session_hash)
+        _log.debug("asking %s: %s", self._app.address.url, body)
+        try:
+            self.event_id = line.join(wiring.prefix, body, self._countdown)
+        except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
+            # What an app answers that was restarted with another wiring, or forgot a login.
+            if self._reread or error.status not in (401, 404, 500):
+                raise
+            self._reread = True
+            self._app.forget()
+            return self._join()
+        self._wiring = wiring
+        self.session_hash = session_hash
+        sent = wiring.layout.encode(self._query.history)
+        self._decoder = Decoder(wiring.layout, wiring.output, sent, wiring.diffs)
+
+    def _read(self) -> Iterator[Union[str, Event]]:
+        while self._waiting:
+            yield self._waiting.pop(0)
+        line, decoder = self._open_line(), self._decoder
+        assert decoder is not None  # join() has made it
+        feed = decoder.feed
+        for message in line.listen(self._wiring.prefix, self.session_hash, self._countdown):
+            item = feed(message)
+            if isinstance(item, str):
+                if item:
+                    yield item
+                if decoder.done:
+                    _log.debug("answered: %s", decoder.text)
+                    line.finish(self._countdown)
+                    return
+            else:
+                if isinstance(item, Started):
+                    self._countdown.started()
+                self._tell(item)
+                yield item
+        raise StreamInterruptedError(
+            "The connection ended before the answer did.",
+            hint="`partial` holds what came. Ask again.",
+        )
+
+    def _open_line(self) -> Line:
+        if self._line is None:
+            raise InvalidRequestError("The stream was closed while it waited.")
+        return self._line
+
+    def _tell(self, event: Event) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def _tell_early(self, note: Note) -> None:
+        self._tell(note)
+        self._waiting.append(note)
+
+    def _wait_or_raise(self, error: QwenError) -> None:
+        seconds = self._retries.delay(error, self._countdown.left())
+        if seconds is None:
+            raise error
+        _log.info("trying again in %.1f s: %s", seconds, error)
+        if self._line is not None:
+            self._line.drop()
+        self._countdown.clock.sleep(seconds)

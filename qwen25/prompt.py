@@ -1,0 +1,93 @@
+"""A prompt, as a user may write it, in the parts that the Space takes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple, Union
+
+from .errors import InvalidRequestError
+
+#: A message as every client of this kind has it: `{"role": ..., "content": ...}`.
+Message = Dict[str, str]
+#: What can be asked: a text, or messages that end with the user's turn.
+Prompt = Union[str, Sequence[Message]]
+
+_ROLES = ("system", "user", "assistant")
+_SHAPE = 'Each message is a dict such as {"role": "user", "content": "Hello"}.'
+
+
+class Query(NamedTuple):
+    """One request: what is asked now, what was said before, and how to behave."""
+
+    text: str
+    #: The turns before, the oldest first; roles are `user` and `assistant` only.
+    history: Tuple[Message, ...]
+    #: The system prompt; `None` leaves the Space's own.
+    system: Optional[str]
+
+    @classmethod
+    def of(
+        cls,
+        prompt: Prompt,
+        history: Optional[Iterable[Message]] = None,
+        system: Optional[str] = None,
+    ) -> Query:
+        """Read a prompt with its history.
+
+        System messages, which may stand anywhere in either list, are joined with newlines.
+
+        Raises:
+            InvalidRequestError: The prompt is empty, a message is malformed, the last turn is
+                not the user's, or there are system messages and a `system` as well.
+        """
+        turns = _messages(history or (), "history")
+        if isinstance(prompt, str):
+            turns.append({"role": "user", "content": prompt})
+        else:
+            turns += _messages(prompt, "prompt")
+        systems = [turn["content"] for turn in turns if turn["role"] == "system"]
+        said = [turn for turn in turns if turn["role"] != "system"]
+        if not said or said[-1]["role"] != "user":
+            raise InvalidRequestError(
+                "The messages do not end with the user's turn.",
+                hint='Add a last {"role": "user", "content": ...}.',
+            )
+        text = said.pop()["content"]
+        if not text.strip():
+            raise InvalidRequestError("The prompt is empty.", hint="Give it some text.")
+        if system is not None and not isinstance(system, str):
+            raise InvalidRequestError(f"system={system!r} is not a string.")
+        if systems:
+            if system is not None:
+                raise InvalidRequestError(
+                    "There are two system prompts: a system message and the argument `system`.",
+                    hint="Give one of them.",
+                )
+            system = "\n".join(systems)
+        return cls(text, tuple(said), system)
+
+
+def _messages(messages: Iterable[Any], where: str) -> list[Message]:
+    if isinstance(messages, (str, bytes, dict)) or not hasattr(messages, "__iter__"):
+        raise InvalidRequestError(
+            f"The {where} is a {type(messages).__name__}; a list of messages was expected.",
+            hint=_SHAPE,
+        )
+    return [_message(message, f"{where}[{index}]") for index, message in enumerate(messages)]
+
+
+def _message(message: Any, where: str) -> Message:
+    if not isinstance(message, dict):
+        raise InvalidRequestError(
+            f"{where} is a {type(message).__name__}, not a message.", hint=_SHAPE
+        )
+    role, content = message.get("role"), message.get("content")
+    if role not in _ROLES:
+        raise InvalidRequestError(
+            f"{where} has the role {role!r}; expected was one of {', '.join(_ROLES)}.", hint=_SHAPE
+        )
+    if not isinstance(content, str):
+        raise InvalidRequestError(
+            f"{where} has a content of type {type(content).__name__}; a string was expected.",
+            hint=_SHAPE,
+        )
+    return {"role": role, "content": content}

@@ -1,0 +1,45 @@
+"""What is known of a Space, for the user to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Optional
+
+if TYPE_CHECKING:
+    from .address import Address
+    from .wiring import Wiring
+
+
+class Space:
+    """A Space's address and, read from the Space at the first look, what runs there."""
+
+    def __init__(self, address: Address, look: Callable[[], Wiring]) -> None:
+        self._address = address
+        self._look = look
+
+    @property
+    def url(self) -> str:
+        """The root of the app."""
+        return self._address.url
+
+    @property
+    def id(self) -> Optional[str]:
+        """The id on Hugging Face; `None` for a Space that was given by its URL."""
+        return self._address.id
+
+    @property
+    def version(self) -> str:
+        """The version of its Gradio."""
+        return self._look().version
+
+    @property
+    def protocol(self) -> str:
+        """How its queue speaks, such as `sse_v3`."""
+        return self._look().protocol
+
+    @property
+    def endpoint(self) -> str:
+        """The API name of the function that is asked."""
+        return self._look().endpoint
+
+    def __repr__(self) -> str:
+        return f"Space(url={self.url!r}, id={self.id!r})"

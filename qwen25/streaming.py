@@ -1,0 +1,121 @@
+"""One answer on its way, as the user holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Generator, Iterator, Optional, Union
+
+from .errors import InvalidRequestError
+from .events import Event, Text
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+
+class Stream:
+    """An answer that is being written: an iterator of non-empty pieces of text.
+
+    The pieces joined are the answer. Leaving the loop, the `with` block or the program closes the
+    connection, and the Space stops writing.
+
+    Raises:
+        GenerationError: The app failed. `partial` holds what came, as with every error here.
+        StreamInterruptedError: The connection ended before the answer did.
+        TimedOutError: One of the limits was reached.
+        ProtocolError: The server said something that cannot be read.
+    """
+
+    def __init__(
+        self, exchange: Exchange, on_complete: Optional[Callable[[str], object]] = None
+    ) -> None:
+        self._exchange = exchange
+        self._items = exchange.answer()
+        self._on_complete = on_complete
+
+    @property
+    def text(self) -> str:
+        """The answer so far, and at the end exactly what the server said last."""
+        return self._exchange.text
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the server took back text that was handed out: the pieces are not `text` then."""
+        return self._exchange.rewritten
+
+    @property
+    def event_id(self) -> str:
+        """The server's name for the request."""
+        return self._exchange.event_id
+
+    @property
+    def session_hash(self) -> str:
+        """This client's name for the request: ten hexadecimal digits, new for every request."""
+        return self._exchange.session_hash
+
+    def __next__(self) -> str:
+        for item in self._items:
+            if isinstance(item, str):
+                return item
+        self._ended()
+        raise StopIteration
+
+    def __iter__(self) -> Generator[str, None, None]:
+        # A generator, not `return self`: breaking the loop then ends here, also for a caller who
+        # keeps the Stream.
+        try:
+            for item in self._items:
+                if isinstance(item, str):
+                    yield item
+            self._ended()
+        finally:
+            self.close()
+
+    def events(self) -> Iterator[Union[Event, Text]]:
+        """The same answer as typed events, in the order in which they happen."""
+        try:
+            for item in self._items:
+                yield Text(item) if isinstance(item, str) else item
+            self._ended()
+        finally:
+            self.close()
+
+    def result(self) -> str:
+        """Read to the end, and return the whole text.
+
+        Raises:
+            InvalidRequestError: The stream was closed before its end.
+        """
+        for _ in self:
+            pass
+        if not self._exchange.complete:
+            raise InvalidRequestError(
+                "The stream was closed before its end, so there is no whole answer.",
+                hint="`text` holds what came. Ask again for the whole.",
+            )
+        return self.text
+
+    def close(self) -> None:
+        """Leave; `text` keeps what came. Closing twice, or from another thread, is fine."""
+        self._exchange.close()
+
+    def _ended(self) -> None:
+        if self._exchange.complete and self._on_complete is not None:
+            tell, self._on_complete = self._on_complete, None
+            tell(self.text)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # A Stream that nobody iterated has no generator whose end would close it.
+        exchange = getattr(self, "_exchange", None)
+        if exchange is not None:
+            exchange.close()
+
+    def __repr__(self) -> str:
+        state = "complete" if self._exchange.complete else "open"
+        if self._exchange.closed and not self._exchange.complete:
+            state = "closed"
+        return f"<Stream {self.event_id} {state}, {len(self.text)} characters>"

@@ -1,0 +1,140 @@
+"""How long an answer may take: the limits as the user gives them, and their countdown."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple, Optional, Union
+
+from .errors import InvalidRequestError, TimedOutError
+
+
+class _Limits(NamedTuple):
+    connect: Optional[float]
+    idle: Optional[float]
+    queue: Optional[float]
+    wake: Optional[float]
+    total: Optional[float]
+
+
+class Timeout(_Limits):
+    """The limits of one answer, in seconds; `None` is no limit.
+
+    Args:
+        connect: To connect, at each try.
+        idle: The longest silence; Gradio's heartbeat comes every 15 seconds.
+        queue: To be started by a worker of the Space, from the call on.
+        wake: For a sleeping or building Space to come up.
+        total: Everything, retries included.
+
+    Raises:
+        InvalidRequestError: A limit is not a positive, finite number.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        connect: Optional[float] = 10,
+        idle: Optional[float] = 60,
+        queue: Optional[float] = None,
+        wake: Optional[float] = 180,
+        total: Optional[float] = 600,
+    ) -> Timeout:
+        limits = _Limits(connect, idle, queue, wake, total)
+        for name, seconds in zip(limits._fields, limits):
+            if seconds is not None:
+                _check(name, seconds)
+        return super().__new__(cls, *limits)
+
+    @classmethod
+    def of(cls, timeout: Union[None, float, Timeout]) -> Timeout:
+        """Read what a user may give as `timeout=`: nothing, the total in seconds, or limits."""
+        if timeout is None:
+            return cls()
+        if isinstance(timeout, Timeout):
+            return timeout
+        _check("timeout", timeout)
+        return cls(total=timeout)
+
+
+def _check(name: str, seconds: object) -> None:
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds <= 0:  # type: ignore[operator,arg-type]
+        raise InvalidRequestError(
+            f"{name}={seconds!r} is not a time limit: a positive number of seconds was expected.",
+            hint="Leave it out for the default; in a Timeout, None is no limit.",
+        )
+
+
+class Clock:
+    """The time and the waiting, in one place that tests can replace."""
+
+    now = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+_NEXT_STEP = {
+    "connect": "Check the network, the address and the proxy, or allow more: Timeout(connect=...).",
+    "queue": "The Space is busy: try later, or allow more: Timeout(queue=...).",
+    "wake": "The Space takes long to start: try again in some minutes, or Timeout(wake=...).",
+    "idle": "The Space went silent: try again, or allow more: Timeout(idle=...).",
+    "total": "`partial` holds what came; ask for a shorter answer, or give a larger timeout.",
+}
+
+
+class Countdown:
+    """The limits of one answer while it runs."""
+
+    def __init__(self, timeout: Timeout, clock: Clock) -> None:
+        self.timeout = timeout
+        self.clock = clock
+        self._start = clock.now()
+        self._total_at = self._start + _or_infinite(timeout.total)
+        self._idle = _or_infinite(timeout.idle)
+        self.queued()
+
+    def queued(self) -> None:
+        """The request waits for a worker; however often it is asked, the limit counts once."""
+        self._queue_at = self._start + _or_infinite(self.timeout.queue)
+
+    def started(self) -> None:
+        """A worker has the request: the limit on the queue is over."""
+        self._queue_at = math.inf
+
+    def left(self) -> float:
+        """Seconds until the whole answer must be there; infinite without a limit."""
+        return min(self._total_at, self._queue_at) - self.clock.now()
+
+    def patience(self) -> float:
+        """Seconds that the next read may wait; zero or less when the time is over."""
+        return min(self.left(), self._idle)
+
+    def connect_limit(self) -> Optional[float]:
+        """Seconds that connecting may take now; `None` without a limit."""
+        seconds = max(min(_or_infinite(self.timeout.connect), self.left()), 0.001)
+        return None if seconds == math.inf else seconds
+
+    def expired(self, waiting_for: str = "idle") -> TimedOutError:
+        """The error for a wait that has just taken too long."""
+        now = self.clock.now() + 0.005  # a socket may wake a moment before its time
+        if now >= self._total_at:
+            waiting_for = "total"
+        elif now >= self._queue_at:
+            waiting_for = "queue"
+        seconds = getattr(self.timeout, waiting_for)
+        return TimedOutError(
+            {
+                "connect": f"No connection to the Space within {seconds:g} seconds.",
+                "queue": f"The Space did not start on the request within {seconds:g} seconds.",
+                "wake": f"The Space did not wake up within {seconds:g} seconds.",
+                "idle": f"The Space sent nothing for {seconds:g} seconds.",
+                "total": f"The answer was not complete within {seconds:g} seconds.",
+            }[waiting_for],
+            phase=waiting_for,
+            hint=_NEXT_STEP[waiting_for],
+        )
+
+
+def _or_infinite(seconds: Optional[float]) -> float:
+    return math.inf if seconds is None else seconds

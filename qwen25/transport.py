@@ -1,0 +1,796 @@
+"""What goes over the network: the only room that knows sockets, requests and urllib3.
+
+A `Transport` lends out `Line`s; a line is one `requests.Session` in the hands of one answer at a
+time, since sessions are not promised to be safe among threads or after a fork.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import io
+import json
+import logging
+import math
+import os
+import socket
+import ssl
+import sys
+import time
+import zlib
+from email.utils import parsedate_to_datetime
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+
+from .address import Address
+from .errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    EndpointNotFoundError,
+    InvalidRequestError,
+    ProtocolError,
+    QueueFullError,
+    QwenError,
+    RateLimitError,
+    SpaceNotFoundError,
+    SpaceUnavailableError,
+    StreamInterruptedError,
+)
+from .timeouts import Countdown
+from .version import __version__
+from .wire import EVENT_LIMIT, read_messages
+
+_log = logging.getLogger("qwen25")
+
+_HUB = "https://huggingface.co"
+_READ_SIZE = 65536
+#: Seconds to wait for the end of a body whose last event has come, so that its connection can be
+#: used again.
+_DRAIN = 1.0
+#: Bytes of a refusal that are read for its reason.
+_REASON_LIMIT = 65536
+
+
+class Access(requests.auth.AuthBase):
+    """Who may see the token: the Space's own host, or Hugging Face if the environment has it.
+
+    It is given to requests at every request, also without a token: requests would otherwise put a
+    password from `~/.netrc` into its place.
+    """
+
+    def __init__(self, address: Address, token: Union[None, str, bool]) -> None:
+        self._token: Optional[str] = None
+        self._host: Optional[str] = None
+        if isinstance(token, str):
+            self._token = token
+            self._host = urlsplit(address.url).netloc
+        elif token is None:
+            self._token = os.environ.get("HF_TOKEN") or None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token and self._may_see(urlsplit(request.url or "")):
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def _may_see(self, url: Any) -> bool:
+        if self._host is not None:
+            return bool(url.netloc == self._host)
+        host = url.hostname or ""
+        return url.scheme == "https" and any(
+            host == domain or host.endswith("." + domain)
+            for domain in ("huggingface.co", "hf.space")
+        )
+
+
+class Transport:
+    """Lines to one Space."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: Union[None, str, bool],
+        auth: Optional[Tuple[str, str]],
+        proxy: Optional[str],
+        headers: Optional[Mapping[str, str]],
+        verify: Union[bool, str],
+        session: Optional[requests.Session],
+    ) -> None:
+        self.address = address
+        self.auth = auth
+        self.logged_in = False
+        self.access = Access(address, token)
+        self.proxies = None if proxy is None else {"http": proxy, "https": proxy}
+        self.headers = dict(headers or {})
+        self.verify = verify
+        self.closed = False
+        self._foreign = session
+        # One jar for all lines: the cookies of a login and of a replica belong to the Space.
+        self._cookies = RequestsCookieJar()
+        self._idle: List[Line] = []
+        self._process = os.getpid()
+
+    def take(self) -> Line:
+        """Lend out a line; the one used last comes first, since its connection is open."""
+        if self.closed:
+            raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
+        if self._foreign is not None:
+            return Line(self, self._foreign)
+        if self._process != os.getpid():
+            # After a fork the open connections are the parent's.
+            self._idle = []
+            self._process = os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        session = requests.Session()
+        session.cookies = self._cookies
+        session.mount("https://", _LimitedAdapter())
+        session.mount("http://", _LimitedAdapter())
+        return Line(self, session)
+
+    def give_back(self, line: Line) -> None:
+        """Take a line back; its owner must not use it any more."""
+        line.drop()
+        if self._foreign is not None:
+            return
+        self._idle.append(line)
+        if self.closed or self._process != os.getpid():
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections; those that are lent out close when they come back."""
+        self.closed = True
+        while self._idle:
+            self._idle.pop().session.close()
+
+
+class Line:
+    """One session, and the stream that is open on it."""
+
+    def __init__(self, transport: Transport, session: requests.Session) -> None:
+        self.session = session
+        self._transport = transport
+        self._own = session is not transport._foreign
+        self._stream: Optional[requests.Response] = None
+
+    def log_in(self, countdown: Countdown) -> None:
+        """Open an app that is behind Gradio's login; the cookies stay in the session."""
+        username, password = self._transport.auth or ("", "")
+        response = self._request(
+            "POST", "/login", countdown, data={"username": username, "password": password}
+        )
+        with response:
+            if response.status_code in (400, 401, 403):
+                raise AuthenticationError(
+                    "The app refused the login.",
+                    hint="Check auth=(username, password).",
+                    status=response.status_code,
+                )
+            if response.status_code == 404:
+                raise AuthenticationError(
+                    "The app has no login.", hint="Leave `auth` out.", status=404
+                )
+            self._check(response, countdown)
+            self._body(response, countdown)
+        self._transport.logged_in = True
+
+    def config(self, countdown: Countdown) -> Any:
+        """Read the app's `/config`."""
+        url = f"{self._transport.address.url}/config"
+        for _ in range(4):
+            response = self._request("GET", url, countdown)
+            with response:
+                target = _same_host_target(response, url)
+                if target is None:
+                    return self._config_of(response, countdown)
+                url = target
+        raise ProtocolError(
+            "The address redirects in a circle.", hint="Open it in a browser and see."
+        )
+
+    def _config_of(self, response: requests.Response, countdown: Countdown) -> Any:
+        if response.status_code in (404, 410):
+            raise SpaceNotFoundError(
+                f"There is no Gradio app at {self._transport.address.url}.",
+                status=response.status_code,
+                hint="Check the address; a path such as /config must not be part of it.",
+                **self._where(),
+            )
+        self._check(response, countdown)
+        text = self._body(response, countdown).decode("utf-8", "replace")
+        # The app may answer at another address than the one given: as https, mostly.
+        root = response.url[: -len("/config")] if response.url.endswith("/config") else None
+        if root and root != self._transport.address.url:
+            self._transport.address = self._transport.address._replace(url=root)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            if text.lstrip()[:1] == "<":
+                raise SpaceUnavailableError(
+                    "The address answers with a web page, not with a Gradio app's configuration.",
+                    hint="The Space may be asleep or being built: open it in a browser to wake"
+                    " it, and check the address.",
+                    status=response.status_code,
+                    **self._where(),
+                ) from error
+            raise ProtocolError(
+                "The address answers with something else than a Gradio app's configuration.",
+                hint="Check the address: it has to be that of the Space itself.",
+            ) from error
+
+    def stage(self, countdown: Countdown) -> Optional[str]:
+        """Ask Hugging Face how the Space is; `None` when it does not say.
+
+        Raises:
+            SpaceNotFoundError: Hugging Face knows no such Space, or does not show it.
+        """
+        space = self._transport.address.id
+        response = self._request("GET", f"{_HUB}/api/spaces/{space}", countdown)
+        with response:
+            if response.status_code in (401, 403, 404):
+                raise SpaceNotFoundError(
+                    f"Hugging Face shows no Space {space!r}: it is not there, or private.",
+                    status=response.status_code,
+                    hint="Check the name; for a private Space set HF_TOKEN to a token that may"
+                    " read it.",
+                    **self._where(),
+                )
+            self._check(response, countdown)
+            try:
+                stage = json.loads(self._body(response, countdown))["runtime"]["stage"]
+            except (ValueError, KeyError, TypeError):
+                return None
+        return stage if isinstance(stage, str) else None
+
+    def join(self, prefix: str, body: Dict[str, Any], countdown: Countdown) -> str:
+        """Put a request into the queue; returns its event id."""
+        response = self._request("POST", f"{prefix}/queue/join", countdown, json=body)
+        with response:
+            self._check(response, countdown)
+            answer = self._body(response, countdown)
+        try:
+            event_id = json.loads(answer)["event_id"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ProtocolError(
+                "The Space took the request and gave no event id for it.",
+                hint="Is this address a Gradio app? If it runs a newer Gradio, update qwen25.",
+            ) from error
+        return str(event_id)
+
+    def listen(
+        self, prefix: str, session_hash: str, countdown: Countdown
+    ) -> Iterator[Dict[str, Any]]:
+        """Open the stream of a request's messages."""
+        response = self._request(
+            "GET",
+            f"{prefix}/queue/data",
+            countdown,
+            params={"session_hash": session_hash},
+            accept="text/event-stream",
+        )
+        try:
+            self._check(response, countdown)
+            kind = response.headers.get("Content-Type", "")
+            if not kind.lower().startswith("text/event-stream"):
+                raise ProtocolError(
+                    f"The Space answers with {kind or 'an untyped body'}; a text/event-stream"
+                    " was expected.",
+                    hint="Does something between you and the Space put a page of its own there?",
+                )
+        except BaseException:
+            response.close()
+            raise
+        self._stream = response
+        return read_messages(_live_chunks(response, countdown))
+
+    def finish(self, countdown: Countdown) -> None:
+        """Read a finished stream to its end, so that its connection can be used again."""
+        response = self._stream
+        if response is None:
+            return
+        until = time.monotonic() + min(_DRAIN, max(countdown.left(), 0.0))
+        fp = _file(response)
+        pace = _pace(response, lambda: until - time.monotonic())
+        try:
+            pace()
+            while fp.read1(_READ_SIZE):
+                pace()
+        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+            # The answer is complete; a connection that ends badly now is only not used again.
+            _log.debug("the stream did not end well: %s", error)
+        if getattr(fp, "isclosed", bool)():
+            response.raw.release_conn()
+            self._stream = None
+        else:
+            self.drop()
+
+    def drop(self) -> None:
+        """Close the stream, if one is open; the server then stops writing."""
+        response, self._stream = self._stream, None
+        if response is not None:
+            response.close()
+
+    def interrupt(self) -> None:
+        """End a read that another thread waits in."""
+        response = self._stream
+        fp = None if response is None else _file(response)
+        if isinstance(fp, _LimitedResponse):
+            fp.shut_down()
+
+    def _where(self) -> Dict[str, Any]:
+        return {"space": self._transport.address.id, "url": self._transport.address.url}
+
+    def _request(
+        self,
+        method: str,
+        target: str,
+        countdown: Countdown,
+        *,
+        accept: str = "application/json",
+        **arguments: Any,
+    ) -> requests.Response:
+        transport = self._transport
+        root = transport.address.url
+        url = root + target if target.startswith("/") else target
+        headers = {
+            "User-Agent": f"qwen25/{__version__}",
+            "Accept": accept,
+            # A compressor would hold bytes back.
+            "Accept-Encoding": "identity",
+        }
+        if url.startswith(root):
+            headers["Referer"] = f"{root}/?__theme=system"
+            headers.update(transport.headers)
+        patience = countdown.patience()
+        if patience <= 0:
+            raise countdown.expired()
+        try:
+            response = self.session.request(
+                method,
+                url,
+                headers=headers,
+                auth=transport.access,
+                proxies=transport.proxies,
+                # A session that was given has its own setting.
+                verify=transport.verify if self._own or transport.verify is not True else None,
+                timeout=(countdown.connect_limit(), None if patience == math.inf else patience),
+                allow_redirects=False,
+                stream=True,
+                **arguments,
+            )
+        except _TRANSLATED as error:
+            raise translate(error, countdown, _host(url)) from error
+        _log.debug("%s %s: %s", method, url.split("?")[0], response.status_code)
+        return response
+
+    def _body(self, response: requests.Response, countdown: Countdown) -> bytes:
+        parts: List[bytes] = []
+        size = 0
+        for chunk in _chunks(response, countdown):
+            size += len(chunk)
+            if size > EVENT_LIMIT:
+                raise ProtocolError(
+                    f"{_host(response.url)} answers with more than {EVENT_LIMIT // 1024**2} MiB.",
+                    hint="This is no Gradio app: check the address.",
+                )
+            parts.append(chunk)
+        response.raw.release_conn()
+        return b"".join(parts)
+
+    def _check(self, response: requests.Response, countdown: Countdown) -> None:
+        """Raise the error that a status stands for, unless it is a good one."""
+        status = response.status_code
+        if 200 <= status < 300:
+            return
+        target = response.headers.get("Location")
+        if 300 <= status < 400 and target:
+            raise ProtocolError(
+                f"The Space redirects to {_host(urljoin(response.url, target))}.",
+                hint="Nothing was sent there. If you trust that address, give it as the Space.",
+                status=status,
+            )
+        reason = self._reason(response, countdown)
+        said = f": {reason}" if reason else "."
+        if status in (401, 403):
+            raise AuthenticationError(
+                f"The Space refused access (HTTP {status}){said}",
+                hint="For a private Space set HF_TOKEN or give token=...; for an app with a login"
+                " give auth=(username, password).",
+                status=status,
+            )
+        if status == 404:
+            raise EndpointNotFoundError(
+                f"The app does not know the address of its own queue (HTTP 404){said}",
+                hint="It may have been changed just now: make a new Client and ask again.",
+                status=status,
+                **self._where(),
+            )
+        retry_after = _retry_after(response.headers)
+        if status == 429:
+            raise RateLimitError(
+                f"The Space wants fewer requests (HTTP 429){said}",
+                retry_after=retry_after,
+                hint=(
+                    "Try again later, and ask less at once."
+                    if retry_after is None
+                    else f"Try again in {retry_after:.0f} seconds."
+                ),
+                status=status,
+            )
+        if status == 503 and "queue is full" in reason.lower():
+            raise QueueFullError(
+                f"The Space's queue is full: {reason}",
+                hint="Try again in a minute, or use a copy of the Space of your own.",
+                status=status,
+                retry_after=retry_after,
+            )
+        if status >= 500:
+            raise SpaceUnavailableError(
+                f"The Space's server answers with an error (HTTP {status}){said}",
+                hint="The Space may be starting, overloaded or broken: try again in a minute, or"
+                " open it in a browser.",
+                status=status,
+                retry_after=retry_after,
+                **self._where(),
+            )
+        raise InvalidRequestError(
+            f"The Space refused the request (HTTP {status}){said}",
+            hint="Check the prompt: its length, and what the app accepts.",
+            status=status,
+        )
+
+    def _reason(self, response: requests.Response, countdown: Countdown) -> str:
+        """What the body of a refusal says, if it is a reason in Gradio's way."""
+        text = b""
+        try:
+            for chunk in _chunks(response, countdown):
+                text += chunk
+                if len(text) > _REASON_LIMIT:
+                    break
+            else:
+                response.raw.release_conn()
+            detail = json.loads(text)["detail"]
+        except (QwenError, ValueError, KeyError, TypeError, RecursionError):
+            return ""  # the status alone has to do
+        if isinstance(detail, dict):
+            detail = detail.get("error") or detail.get("message") or detail
+        return str(detail)[:500]
+
+
+def _same_host_target(response: requests.Response, url: str) -> Optional[str]:
+    target = response.headers.get("Location")
+    if not 300 <= response.status_code < 400 or not target:
+        return None
+    target = urljoin(url, target)
+    before, after = urlsplit(url), urlsplit(target)
+    secure = after.scheme == "https" or after.scheme == before.scheme
+    return target if secure and after.hostname == before.hostname else None
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2]
+
+
+def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
+    """Seconds to wait, as `Retry-After` (seconds or a date) or Hugging Face's `RateLimit` says."""
+    value = headers.get("Retry-After", "").strip()
+    if value:
+        try:
+            return max(0.0, float(value))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        except (TypeError, ValueError, IndexError):
+            pass
+    for field in headers.get("RateLimit", "").replace(",", ";").split(";"):
+        name, _, number = field.strip().partition("=")
+        if name == "t" and number.isdigit():
+            return float(number)
+    return None
+
+
+# The bytes of a response, as they arrive.
+
+
+def _file(response: requests.Response) -> Any:
+    # urllib3 keeps http.client's response here in all its versions. Its own read1 is there since
+    # version 2 only, and costs more for each event than all the rest of this library.
+    return getattr(response.raw, "_fp", response.raw)
+
+
+def _live_chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes]:
+    """Hand on the bytes of a stream as they arrive, in every framing."""
+    # Before Python 3.13 http.client's read1 does not count, and would wait beyond the body's end.
+    length = response.headers.get("Content-Length", "")
+    rest = int(length) if length.isdigit() else sys.maxsize
+
+    def read1() -> bytes:
+        nonlocal rest
+        data: bytes = _file(response).read1(min(rest, _READ_SIZE)) if rest else b""
+        rest -= len(data)
+        return data
+
+    read = read1 if length else functools.partial(_file(response).read1, _READ_SIZE)
+    return _read_all(response, countdown, read, StreamInterruptedError)
+
+
+def _chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes]:
+    """Read a body that is wanted as a whole."""
+    read = functools.partial(_file(response).read, _READ_SIZE)
+    return _read_all(response, countdown, read, ConnectionFailedError)
+
+
+def _read_all(
+    response: requests.Response,
+    countdown: Countdown,
+    read: Callable[[], bytes],
+    broken: Type[ConnectionFailedError],
+) -> Iterator[bytes]:
+    decode = _decoder(response)
+    pace = _pace(response, countdown.patience)
+    try:
+        pace()
+        data = read()
+        while data:
+            yield data if decode is None else decode(data)
+            pace()
+            data = read()
+    except _TRANSLATED as error:
+        raise translate(error, countdown, _host(response.url), broken) from error
+
+
+def _decoder(response: requests.Response) -> Optional[Callable[[bytes], bytes]]:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress  # finds out which of them it is
+    raise ProtocolError(
+        f"{_host(response.url)} compresses its answer with {encoding}, though it was asked not to.",
+        hint="Does a proxy do that? Go around it.",
+    )
+
+
+def _pace(response: requests.Response, patience: Callable[[], float]) -> Callable[[], None]:
+    """Let each read wait as long as `patience()` says; returns what to call before each."""
+    fp = _file(response)
+    if isinstance(fp, _LimitedResponse):
+        fp.limit(patience)
+        return _nothing
+
+    # A session of the user's own: its sockets can be told only while urllib3 shows them.
+    def set_timeout() -> None:
+        seconds = patience()
+        if seconds <= 0:
+            raise socket.timeout("timed out")
+        sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+        if sock is not None:
+            sock.settimeout(None if seconds == math.inf else seconds)
+
+    return set_timeout
+
+
+def _nothing() -> None:
+    """A `_LimitedResponse` looks at its limit by itself, once a read of the socket."""
+
+
+class _LimitedReader(io.RawIOBase):
+    """The bytes of a socket, each read of which waits only as long as it may at that moment.
+
+    A socket's own timeout is a limit for one read: a trickle of bytes never meets it.
+    """
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        # The head of the response as a whole has the time that its first byte has.
+        until = time.monotonic() + (sock.gettimeout() or math.inf)
+        self.patience: Callable[[], float] = lambda: until - time.monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        seconds = self.patience()
+        if seconds <= 0:
+            raise socket.timeout("timed out")
+        self._sock.settimeout(None if seconds == math.inf else seconds)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def shut_down(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+
+
+class _LimitedResponse(http.client.HTTPResponse):
+    """http.client's response over a `_LimitedReader`, with a buffer as large as our reads."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._reader = _LimitedReader(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._reader, _READ_SIZE)
+
+    def limit(self, patience: Callable[[], float]) -> None:
+        """From now on, let each read wait as long as `patience()` says."""
+        self._reader.patience = patience
+
+    def shut_down(self) -> None:
+        """End a read that waits, and all later ones."""
+        self._reader.shut_down()
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """The adapter of requests, with connections that answer through `_LimitedResponse`."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _limit(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return _limit(super().proxy_manager_for(*args, **kwargs))
+
+
+def _limit(manager: Any) -> Any:
+    manager.pool_classes_by_scheme = {
+        scheme: _limited_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+    return manager
+
+
+@functools.lru_cache(maxsize=None)
+def _limited_pool(pool: Any) -> Any:
+    if getattr(pool.ConnectionCls, "response_class", None) is _LimitedResponse:
+        return pool
+    connection = type(
+        pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _LimitedResponse}
+    )
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+
+# The one place where the exceptions of other libraries become ours.
+
+
+def _failed_to_connect(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return countdown.expired("connect")
+
+
+def _took_too_long(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return countdown.expired()
+
+
+def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return ConnectionFailedError(
+        f"No secure connection to {host}: {_innermost(error)}.",
+        hint="If the server has a certificate of its own authority, give verify=<path of it>;"
+        " a server without TLS has an address with http://.",
+    )
+
+
+def _proxy_failed(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return ConnectionFailedError(
+        f"The proxy does not lead to {host}: {_innermost(error)}.",
+        hint="Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment.",
+    )
+
+
+def _wrong_address(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return InvalidRequestError(
+        f"The request to {host} cannot be made: {type(error).__name__}.",
+        hint="Check the address of the Space, the proxy and the headers; a socks5:// proxy needs"
+        ' pip install "qwen25[socks]".',
+    )
+
+
+def _unreadable(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return ProtocolError(
+        f"{host} sent something that cannot be decoded ({type(error).__name__}).",
+        hint="Does something between you and the Space change what it sends? Ask again.",
+    )
+
+
+def _no_connection(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    return ConnectionFailedError(
+        f"The connection to {host} failed: {_innermost(error)}.",
+        hint="Check the address and your network, and whether the Space runs.",
+    )
+
+
+_Translation = Callable[[BaseException, Countdown, str], QwenError]
+_TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
+    ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), _failed_to_connect),
+    (
+        (requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout, TimeoutError),
+        _took_too_long,
+    ),
+    (
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError, ssl.SSLError),
+        _not_trusted,
+    ),
+    ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), _proxy_failed),
+    (
+        (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.MissingSchema,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.InvalidHeader,
+            requests.exceptions.InvalidJSONError,
+            requests.exceptions.UnrewindableBodyError,
+            requests.URLRequired,
+            urllib3.exceptions.LocationValueError,
+            urllib3.exceptions.UnrewindableBodyError,
+            UnicodeError,
+        ),
+        _wrong_address,
+    ),
+    (
+        (
+            requests.exceptions.ContentDecodingError,
+            requests.exceptions.StreamConsumedError,
+            requests.TooManyRedirects,
+            urllib3.exceptions.DecodeError,
+            zlib.error,
+        ),
+        _unreadable,
+    ),
+    (
+        (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+        ),
+        _no_connection,
+    ),
+]
+_TRANSLATED = tuple(kind for kinds, _ in _TRANSLATIONS for kind in kinds)
+
+
+def translate(
+    error: BaseException,
+    countdown: Countdown,
+    host: str,
+    broken: Type[ConnectionFailedError] = ConnectionFailedError,
+) -> QwenError:
+    """The error of ours for one of requests, urllib3, http.client or the system.
+
+    `broken` is what a connection that fails means at this point.
+    """
+    meaning = next(meaning for kinds, meaning in _TRANSLATIONS if isinstance(error, kinds))
+    if meaning is _no_connection and broken is StreamInterruptedError:
+        return StreamInterruptedError(
+            f"The connection to {host} broke before the answer was complete: {_innermost(error)}.",
+            hint="`partial` holds what came. Ask again.",
+        )
+    return meaning(error, countdown, host)
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason at the bottom of a chain of exceptions, in few words."""
+    seen = set()
+    reason = str(error)
+    cause: Optional[BaseException] = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.strerror:
+            reason = cause.strerror
+        elif isinstance(cause, http.client.HTTPException):
+            reason = f"{type(cause).__name__}"
+        cause = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+        if not isinstance(cause, BaseException):
+            cause = None
+    return reason.rstrip(".")

@@ -1,0 +1,14 @@
+"""What every test starts from: no setting of this machine's own."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    """A user's settings and secrets do not reach a test."""
+    for name in ("QWEN25_SPACE", "HF_TOKEN", "NETRC", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for scheme in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
+        monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))

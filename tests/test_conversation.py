@@ -1,0 +1,135 @@
+"""Turns that were finished."""
+
+import json
+import os
+
+import pytest
+
+from qwen25 import Client, Conversation, GenerationError, InvalidRequestError
+from qwen25.testing import Fail, FakeSpace
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+FIRST = [{"role": "user", "content": "One"}, {"role": "assistant", "content": "1: One"}]
+SECOND = [{"role": "user", "content": "Two"}, {"role": "assistant", "content": "2: Two"}]
+
+
+def echo(request):
+    """Says which turn this is, and repeats the prompt."""
+    if request.prompt == "fail":
+        return ["half an ans", Fail("no")]
+    return [f"{len(request.history) // 2 + 1}: ", request.prompt]
+
+
+@pytest.fixture
+def space():
+    with FakeSpace(echo, layout="tuples") as space:
+        yield space
+
+
+@pytest.fixture
+def client(space):
+    with Client(space.url) as client:
+        yield client
+
+
+def test_turns_are_sent_as_history(client):
+    conversation = client.conversation()
+    assert conversation.send("One") == "1: One"
+    assert conversation.send("Two") == "2: Two"
+    assert conversation.messages == FIRST + SECOND
+
+
+def test_a_streamed_turn_enters_when_it_is_complete(client):
+    conversation = client.conversation()
+    stream = conversation.stream("One")
+    assert conversation.messages == []
+    assert "".join(stream) == "1: One"
+    assert conversation.messages == FIRST
+    assert list(stream) == []
+    assert conversation.messages == FIRST
+
+
+@pytest.mark.parametrize("ask", ["send", "stream", "leave"])
+def test_a_failed_or_abandoned_turn_leaves_it_as_it_was(client, ask):
+    conversation = client.conversation(messages=FIRST)
+    if ask == "leave":
+        for _ in conversation.stream("Two"):
+            break
+    else:
+        with pytest.raises(GenerationError):
+            list(getattr(conversation, ask)("fail"))
+    assert conversation.messages == FIRST
+    assert conversation.send("Two") == "2: Two"
+
+
+def test_system_and_model_hold_for_every_turn(client, space):
+    conversation = client.conversation(system="Be brief.", model="7B")
+    conversation.send("One")
+    conversation.send("Two")
+    joins = [request.json for request in space.requests if request.path.endswith("join")]
+    assert [join["data"][2:] for join in joins] == [["Be brief.", "7B"]] * 2
+
+
+def test_a_system_message_among_the_first_is_the_system_prompt(client):
+    conversation = client.conversation(messages=[SYSTEM, *FIRST])
+    assert conversation.system == "Be brief."
+    assert conversation.messages == FIRST
+
+
+def test_undo_takes_back_a_turn(client):
+    conversation = client.conversation(messages=FIRST + SECOND)
+    conversation.undo()
+    assert conversation.messages == FIRST
+    conversation.undo()
+    conversation.undo()
+    assert conversation.messages == []
+
+
+def test_clear_keeps_the_system_prompt(client):
+    conversation = client.conversation(system="Be brief.", messages=FIRST)
+    conversation.clear()
+    assert (conversation.messages, conversation.system) == ([], "Be brief.")
+
+
+def test_a_saved_conversation_goes_on(client, tmp_path):
+    path = tmp_path / "talk.json"
+    first = client.conversation(system="Sei höflich.", model="7B", messages=FIRST)
+    first.save(path)
+    first.save(path)
+    assert os.listdir(tmp_path) == ["talk.json"]
+    second = Conversation.load(path, client)
+    assert (second.system, second.model, second.messages) == ("Sei höflich.", "7B", FIRST)
+    assert second.send("Two") == "2: Two"
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(client, tmp_path, monkeypatch):
+    path = tmp_path / "talk.json"
+    conversation = client.conversation(messages=FIRST)
+    conversation.save(path)
+    before = path.read_text(encoding="utf-8")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        client.conversation().save(path)
+    assert path.read_text(encoding="utf-8") == before
+    assert os.listdir(tmp_path) == ["talk.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"messages": 7}', "\ufeff?"])
+def test_another_file_is_refused(client, tmp_path, content):
+    path = tmp_path / "other.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidRequestError, match="not a saved conversation"):
+        Conversation.load(path, client)
+
+
+def test_malformed_messages_are_refused(client, tmp_path):
+    with pytest.raises(InvalidRequestError):
+        client.conversation(messages=[{"role": "robot", "content": "x"}])
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps({"system": None, "model": None, "messages": [7]}))
+    with pytest.raises(InvalidRequestError):
+        Conversation.load(path, client)

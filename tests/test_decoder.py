@@ -1,0 +1,303 @@
+"""From messages to text: what diffs, whole values and endings mean."""
+
+import sys
+
+import pytest
+
+from qwen25 import (
+    GenerationError,
+    ProtocolError,
+    Queued,
+    RateLimitError,
+    Started,
+    StreamInterruptedError,
+)
+from qwen25.decoder import Decoder
+from qwen25.layouts import Pairs, Roles
+
+HALF = "\ufffd"
+
+
+def generating(value):
+    return {"msg": "process_generating", "output": {"data": ["", value, ""]}, "success": True}
+
+
+def completed(value):
+    return {"msg": "process_completed", "output": {"data": ["", value, ""]}, "success": True}
+
+
+def pairs(text):
+    return [["Hi", text]]
+
+
+def started(text="", layout=None, sent=(), value=None):
+    """A decoder that has read the first, whole value."""
+    decoder = Decoder(layout or Pairs(), 1, sent, diffs=True)
+    decoder.feed(generating(pairs(text) if value is None else value))
+    return decoder
+
+
+def test_an_append_is_a_piece():
+    decoder = started("Hello")
+    assert decoder.feed(generating([["append", [0, 1], " world"]])) == " world"
+    assert decoder.text == "Hello world"
+
+
+@pytest.mark.parametrize(
+    ("diff", "piece", "text"),
+    [
+        pytest.param([], "", "Hello", id="no change"),
+        pytest.param([["replace", [0, 1], "Hello there"]], " there", "Hello there", id="grown"),
+        pytest.param([["replace", [0], ["Hi", "Hello you"]]], " you", "Hello you", id="a turn"),
+        pytest.param([["replace", [], [["Hi", "Hello!"]]]], "!", "Hello!", id="the whole"),
+        pytest.param(
+            [["append", [0, 1], " a"], ["append", [0, 1], " b"]], " a b", "Hello a b", id="two"
+        ),
+        pytest.param([["replace", [0, 0], "Ho"]], "", "Hello", id="elsewhere"),
+        pytest.param(
+            [["append", [0, 0], "!"], ["append", [0, 1], "?"]], "?", "Hello?", id="both sides"
+        ),
+        pytest.param(
+            [["add", [0], ["an", "earlier"]]], "", "Hello", id="a turn before the answer's"
+        ),
+    ],
+)
+def test_any_diff_is_applied(diff, piece, text):
+    """Appends at the answer's place are the fast way; every other diff goes through the value."""
+    decoder = started("Hello")
+    assert decoder.feed(generating(diff)) == piece
+    assert decoder.text == text
+    assert not decoder.rewritten
+
+
+def test_appends_go_on_after_a_diff_elsewhere():
+    """The answer may have moved to another place in the value."""
+    decoder = started("Hello")
+    decoder.feed(generating([["append", [0, 1], " my"]]))
+    decoder.feed(generating([["add", [0], ["an", "earlier"]]]))
+    assert decoder.feed(generating([["append", [1, 1], " world"]])) == " world"
+    assert decoder.text == "Hello my world"
+
+
+def test_a_turn_that_is_taken_away_and_put_back_is_no_rewrite():
+    decoder = started("Hello")
+    decoder.feed(generating([["delete", [0], None]]))
+    assert decoder.feed(generating([["add", [0], ["Hi", "Hello again"]]])) == " again"
+    assert not decoder.rewritten
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        [["append", [3, 1], "x"]],
+        [["append", [0, 1, "text"], "x"]],
+        [["replace", [5], "x"]],
+        [["delete", [0, 7], None]],
+        [["turn", [0, 1], "x"]],
+        [["add", [], "x"]],
+        [["append", [0, 1], 7]],
+        ["append"],
+        7,
+        None,
+    ],
+    ids=str,
+)
+def test_a_diff_that_cannot_be_applied_is_a_protocol_error(diff):
+    decoder = started("Hello")
+    with pytest.raises(ProtocolError, match="unexpected shape"):
+        decoder.feed(generating(diff))
+    assert decoder.text == "Hello"
+
+
+def test_half_a_character_waits_for_the_next_message():
+    decoder = started("Hello")
+    assert decoder.feed(generating([["append", [0, 1], " w" + HALF * 2]])) == " w"
+    assert decoder.text == "Hello w"
+    assert decoder.feed(generating([["replace", [0, 1], "Hello wörld"]])) == "örld"
+    assert not decoder.rewritten
+
+
+def test_a_replacement_character_that_was_meant_is_handed_out():
+    decoder = started("Hello")
+    assert decoder.feed(generating([["append", [0, 1], HALF]])) == ""
+    assert decoder.feed(generating([["append", [0, 1], "x"]])) == HALF + "x"
+    assert decoder.feed(generating([["append", [0, 1], "y" + HALF]])) == "y"
+    assert decoder.feed(completed(pairs("Hello" + HALF + "xy" + HALF))) == HALF
+    assert decoder.text == "Hello" + HALF + "xy" + HALF
+    assert not decoder.rewritten
+
+
+def test_a_rewrite_is_said_and_goes_on_from_what_is_common():
+    decoder = started("The answer is 41")
+    assert decoder.feed(generating([["replace", [0, 1], "The answer is 42."]])) == "2."
+    assert decoder.rewritten
+    assert decoder.text == "The answer is 42."
+
+
+def test_text_that_is_taken_back_is_a_rewrite_without_a_piece():
+    decoder = started("Hello world")
+    assert decoder.feed(generating([["replace", [0, 1], "Hello"]])) == ""
+    assert decoder.rewritten
+    assert decoder.text == "Hello"
+
+
+def test_the_last_message_hands_out_what_is_missing():
+    decoder = started("Hello")
+    assert decoder.feed(completed(pairs("Hello world"))) == " world"
+    assert decoder.done
+
+
+def test_an_app_that_does_not_stream_answers_in_one_piece():
+    decoder = Decoder(Pairs(), 1, (), diffs=True)
+    assert decoder.feed(completed(pairs("Hello"))) == "Hello"
+
+
+def test_whole_values_are_no_diffs_under_sse_v1():
+    decoder = Decoder(Pairs(), 1, (), diffs=False)
+    assert decoder.feed(generating(pairs("Hel"))) == "Hel"
+    assert decoder.feed(generating(pairs("Hello"))) == "lo"
+
+
+@pytest.mark.parametrize(
+    ("layout", "history"),
+    [
+        pytest.param(Pairs(), [["Hi", "old"]], id="pairs"),
+        pytest.param(
+            Roles(parts=False),
+            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "old"}],
+            id="messages",
+        ),
+    ],
+)
+def test_the_history_alone_is_no_answer(layout, history):
+    """An app may show what was said before, and only then begin."""
+    decoder = started(layout=layout, sent=history, value=history)
+    assert decoder.text == ""
+
+
+def test_a_history_that_the_app_shortened_does_not_hide_the_answer():
+    sent = [["a", "1"], ["b", "2"]]
+    decoder = started(sent=sent, value=[["b", "2"], ["c", "3"]])
+    assert decoder.text == "3"
+
+
+def test_an_update_carries_the_value():
+    """An app may yield gr.update(value=...) or gr.skip()."""
+    decoder = started(value={"__type__": "update", "value": pairs("Hel")})
+    assert decoder.feed(generating([["append", ["value", 0, 1], "lo"]])) == "lo"
+    assert decoder.feed(completed({"__type__": "update"})) == ""
+    assert decoder.text == "Hello"
+
+
+def test_an_answer_of_several_parts_is_their_text():
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    value = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": parts}]
+    decoder = started(layout=Roles(parts=True), value=value)
+    assert decoder.text == "one two"
+    diff = [["append", [1, "content", 1, "text"], "!"]]
+    assert decoder.feed(generating(diff)) == "!"
+
+
+def test_an_answer_that_is_no_text_is_a_protocol_error():
+    with pytest.raises(ProtocolError, match="text"):
+        started(value=[["Hi", 7]])
+
+
+def test_messages_that_are_no_text_are_events():
+    decoder = Decoder(Pairs(), 1, (), diffs=True)
+    estimation = {"msg": "estimation", "rank": 2, "queue_size": 5, "rank_eta": 1.5}
+    assert decoder.feed(estimation) == Queued(rank=2, size=5, eta=1.5)
+    assert decoder.feed({"msg": "process_starts", "eta": 3.0}) == Started(eta=3.0)
+
+
+@pytest.mark.parametrize("kind", ["heartbeat", "close_stream", "brand_new"])
+def test_a_message_that_says_nothing_of_the_answer_is_passed_over(kind):
+    assert started("Hello").feed({"msg": kind}) == ""
+
+
+def test_a_message_without_a_kind_is_a_protocol_error():
+    with pytest.raises(ProtocolError, match="msg"):
+        started("Hello").feed({"output": {}})
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail"),
+    [
+        (None, None),
+        ("None", None),
+        ("", None),
+        ("'quoted'", "quoted"),
+        ("<b>Too long</b> &amp; too wide", "Too long & too wide"),
+        ("x < y and y > z", "x < y and y > z"),
+    ],
+)
+def test_a_failure_tells_its_reason_in_plain_text(reason, detail):
+    message = {"msg": "process_completed", "success": False, "output": {"error": reason}}
+    with pytest.raises(GenerationError) as caught:
+        started("Hello").feed(message)
+    assert caught.value.detail == detail
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry_after"),
+    [
+        (
+            "You have exceeded your GPU quota (60s left vs. 75s requested). Try again in 0:04:30",
+            270,
+        ),
+        ("<span>GPU quota exceeded</span>. Please retry in 12:00:01", 43201),
+        ("The GPU quota is used up.", None),
+    ],
+)
+def test_a_gpu_quota_is_a_rate_limit(reason, retry_after):
+    message = {"msg": "process_completed", "success": False, "output": {"error": reason}}
+    with pytest.raises(RateLimitError) as caught:
+        started().feed(message)
+    assert caught.value.retry_after == retry_after
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ({"message": "404: Session not found.", "session_not_found": True}, StreamInterruptedError),
+        ({"message": "404: Session not found."}, StreamInterruptedError),
+        ({"message": "Server stopped unexpectedly."}, StreamInterruptedError),
+        ({"message": "something else"}, GenerationError),
+        ({"message": None}, GenerationError),
+    ],
+    ids=str,
+)
+def test_an_unexpected_error_is_named(message, error):
+    with pytest.raises(error) as caught:
+        started().feed({"msg": "unexpected_error", **message})
+    assert "None" not in str(caught.value)
+
+
+def test_a_cancelled_answer_is_a_failure():
+    with pytest.raises(GenerationError, match="cancelled"):
+        started("Hel").feed({"msg": "process_completed", "output": {}, "success": True})
+
+
+def test_a_message_costs_the_same_however_long_the_answer():
+    """Counted in calls, which do not depend on the machine."""
+
+    def calls(length):
+        decoder = started("x" * length)
+        for _ in range(length):
+            decoder.feed(generating([["append", [0, 1], "x"]]))
+        count = 0
+
+        def count_call(frame, event, argument):
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        message = generating([["append", [0, 1], "x"]])
+        sys.setprofile(count_call)
+        try:
+            decoder.feed(message)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(10) == calls(10_000)

@@ -1,0 +1,41 @@
+"""What `import qwen25` gives, and what it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import qwen25
+
+
+def test_all_is_what_is_there():
+    """Every name of `__all__` exists, and no public name is missing from it."""
+    modules = {name for name in vars(qwen25) if f"qwen25.{name}" in sys.modules}
+    public = {name for name in vars(qwen25) if not name.startswith("_")} - modules
+    # The function qwen25.stream and the others are names of their own, not modules.
+    assert set(qwen25.__all__) - {"__version__"} == public
+    assert list(qwen25.__all__) == sorted(qwen25.__all__)
+
+
+def imported_by(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    return set(done.stdout.decode().split())
+
+
+@pytest.mark.parametrize(
+    "module", ["requests", "urllib3", "sseclient", "asyncio", "IPython", "rich", "gradio", "ssl"]
+)
+def test_the_import_leaves_out_what_it_does_not_need(module):
+    assert module not in imported_by("from qwen25 import Client; Client()")
+
+
+def test_requests_is_imported_at_the_first_request():
+    """A request to nobody: port 9 is closed."""
+    asked = (
+        "import qwen25\ntry: qwen25.Client('http://127.0.0.1:9', max_retries=0).complete('x')\n"
+        "except qwen25.ConnectionFailedError: pass\nimport sys"
+    )
+    assert "requests" in imported_by(f"exec({asked!r})")

@@ -1,0 +1,131 @@
+"""A stream in the hands of its user."""
+
+import pytest
+
+from qwen25 import Client, GenerationError, InvalidRequestError, Text
+from qwen25.testing import Fail, FakeSpace, Hang, Replace
+
+SCRIPT = ["Hello", " big", " world"]
+
+
+@pytest.fixture
+def space():
+    with FakeSpace(SCRIPT) as space:
+        yield space
+
+
+@pytest.fixture
+def client(space):
+    with Client(space.url) as client:
+        yield client
+
+
+def test_text_grows_with_the_pieces(client):
+    stream = client.stream("Hi")
+    assert stream.text == ""
+    assert next(stream) == "Hello"
+    assert stream.text == "Hello"
+    assert list(stream) == [" big", " world"]
+    assert stream.text == "Hello big world"
+
+
+def test_the_request_is_in_the_queue_when_stream_returns(client, space):
+    with client.stream("Hi") as stream:
+        assert space.requests[-1].path.endswith("/queue/join")
+        assert stream.event_id
+        assert len(stream.session_hash) == 10
+
+
+def test_events_and_pieces_are_one_answer(client):
+    stream = client.stream("Hi")
+    texts = [event for event in stream.events() if isinstance(event, Text)]
+    assert texts == [Text("Hello"), Text(" big"), Text(" world")]
+
+
+def test_next_after_the_end_stops_and_stops_again(client):
+    stream = client.stream("Hi")
+    assert list(stream) == SCRIPT
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            next(stream)
+    assert list(stream) == []
+
+
+def test_result_reads_to_the_end_from_anywhere(client):
+    stream = client.stream("Hi")
+    next(stream)
+    assert stream.result() == "Hello big world"
+    assert stream.result() == "Hello big world"
+
+
+def test_the_result_of_a_stream_that_was_left_is_an_error(client):
+    stream = client.stream("Hi")
+    for _ in stream:
+        break
+    assert stream.text == "Hello"
+    with pytest.raises(InvalidRequestError, match="closed before its end"):
+        stream.result()
+
+
+def test_a_rewrite_is_said_and_the_text_is_right():
+    with FakeSpace(["The answer is 41", Replace("The answer is 42")]) as space:
+        with Client(space.url) as client, client.stream("Hi") as stream:
+            assert list(stream) == ["The answer is 41", "2"]
+            assert stream.rewritten
+            assert stream.text == "The answer is 42"
+
+
+def test_an_empty_answer_has_no_pieces():
+    with FakeSpace([]) as space, Client(space.url) as client:
+        assert list(client.stream("Hi")) == []
+        assert client.complete("Hi") == ""
+
+
+def test_an_error_in_mid_answer_keeps_what_came():
+    with FakeSpace(["Hello", Fail("too long")]) as space, Client(space.url) as client:
+        pieces = []
+        with pytest.raises(GenerationError) as caught:
+            for piece in client.stream("Hi"):
+                pieces.append(piece)
+    assert pieces == ["Hello"]
+    assert caught.value.partial == "Hello"
+    assert caught.value.detail == "too long"
+
+
+@pytest.mark.parametrize("leave", ["break", "raise", "with", "close", "del"])
+def test_leaving_closes_the_connection(leave):
+    """The server sees it at once, though it would have hung for ever."""
+    with FakeSpace(["Hello", Hang()]) as space, Client(space.url) as client:
+        stream = client.stream("Hi")
+        if leave == "break":
+            for _ in stream:
+                break
+        elif leave == "raise":
+            with pytest.raises(ZeroDivisionError):
+                for _ in stream:
+                    1 / 0
+        elif leave == "with":
+            with stream:
+                next(stream)
+        elif leave == "close":
+            next(stream)
+            stream.close()
+            stream.close()
+        else:
+            next(stream)
+            del stream
+        space.wait_for(lambda: space.left == 1)
+
+
+def test_a_client_is_usable_after_leaving(client):
+    for _ in client.stream("Hi"):
+        break
+    assert client.complete("Hi") == "Hello big world"
+
+
+def test_its_repr_tells_how_far_it_is(client):
+    stream = client.stream("Hi")
+    assert "open" in repr(stream)
+    stream.result()
+    assert "complete" in repr(stream)
+    assert "15 characters" in repr(stream)
