@@ -99,7 +99,6 @@ class Client:
             "session": session,
         }
         self._clock = Clock()
-        self._app: Optional[App] = None
         self._closed = False
 
     def complete(
@@ -172,8 +171,9 @@ class Client:
     def close(self) -> None:
         """Close the connections. Closing twice is fine; asking afterwards is an error."""
         self._closed = True
-        if self._app is not None:
-            self._app.transport.close()
+        app = vars(self).get("_app")
+        if app is not None:
+            app.transport.close()
 
     def _ask(
         self,
@@ -220,12 +220,15 @@ class Client:
     def _open(self) -> App:
         if self._closed:
             raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
-        if self._app is None:
+        app = vars(self).get("_app")
+        if app is None:
             from .app import App
             from .transport import Transport
 
-            self._app = App(self._address, Transport(self._address, **self._connection))
-        return self._app
+            app = App(self._address, Transport(self._address, **self._connection))
+            # Of threads that come here at once, all take the same one.
+            app = vars(self).setdefault("_app", app)
+        return app  # type: ignore[no-any-return]
 
     def __enter__(self) -> Client:
         return self

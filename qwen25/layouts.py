@@ -79,8 +79,6 @@ class Roles:
                     if self._parts
                     else message["content"]
                 ),
-                "metadata": None,
-                "options": None,
             }
             for message in history
         ]

@@ -16,6 +16,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 import time
 import zlib
 from email.utils import parsedate_to_datetime
@@ -140,6 +141,9 @@ class Transport:
         line.drop()
         if self._foreign is not None:
             return
+        if line.abandoned:
+            line.session.close()
+            return
         self._idle.append(line)
         if self.closed or self._process != os.getpid():
             self.close()
@@ -159,6 +163,8 @@ class Line:
         self._transport = transport
         self._own = session is not transport._foreign
         self._stream: Optional[requests.Response] = None
+        self.abandoned = False
+        self._socket: Optional[socket.socket] = None
 
     def log_in(self, countdown: Countdown) -> None:
         """Open an app that is behind Gradio's login; the cookies stay in the session."""
@@ -324,6 +330,19 @@ class Line:
         if isinstance(fp, _LimitedResponse):
             fp.shut_down()
 
+    def abandon(self) -> None:
+        """From another thread: end whatever is done on this line, for good."""
+        self.abandoned = True
+        if self._socket is not None:
+            _shut_down(self._socket)
+
+    def uses(self, sock: socket.socket) -> None:
+        """Told by a connection of this line: what is asked now goes over this socket."""
+        self._socket = sock
+        # Looked at afterwards, so that one of both threads sees what the other has set.
+        if self.abandoned:
+            _shut_down(sock)
+
     def _where(self) -> Dict[str, Any]:
         return {"space": self._transport.address.id, "url": self._transport.address.url}
 
@@ -351,6 +370,9 @@ class Line:
         patience = countdown.patience()
         if patience <= 0:
             raise countdown.expired()
+        if self.abandoned:
+            raise InvalidRequestError("The request was closed while it waited.")
+        _asking.line = self
         try:
             response = self.session.request(
                 method,
@@ -367,6 +389,8 @@ class Line:
             )
         except _TRANSLATED as error:
             raise translate(error, countdown, _host(url)) from error
+        finally:
+            _asking.line = None
         _log.debug("%s %s: %s", method, url.split("?")[0], response.status_code)
         return response
 
@@ -611,10 +635,18 @@ class _LimitedReader(io.RawIOBase):
         super().close()
 
     def shut_down(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it is closed already
+        _shut_down(self._sock)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is closed already
+
+
+#: The line on which this thread makes a request; sessions do not tell what socket they use.
+_asking = threading.local()
 
 
 class _LimitedResponse(http.client.HTTPResponse):
@@ -624,6 +656,9 @@ class _LimitedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._reader = _LimitedReader(self.fp.detach(), sock)
         self.fp = io.BufferedReader(self._reader, _READ_SIZE)
+        line: Optional[Line] = getattr(_asking, "line", None)
+        if line is not None:
+            line.uses(sock)
 
     def limit(self, patience: Callable[[], float]) -> None:
         """From now on, let each read wait as long as `patience()` says."""
@@ -670,7 +705,8 @@ def _failed_to_connect(error: BaseException, countdown: Countdown, host: str) ->
 
 
 def _took_too_long(error: BaseException, countdown: Countdown, host: str) -> QwenError:
-    return countdown.expired()
+    # For requests a handshake of TLS that stalls is a read; for the user it is connecting.
+    return countdown.expired("connect" if "handshake" in _innermost(error) else "idle")
 
 
 def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenError:
@@ -781,16 +817,12 @@ def translate(
 
 def _innermost(error: BaseException) -> str:
     """The reason at the bottom of a chain of exceptions, in few words."""
-    seen = set()
     reason = str(error)
-    cause: Optional[BaseException] = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
-        elif isinstance(cause, http.client.HTTPException):
-            reason = f"{type(cause).__name__}"
-        cause = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
-        if not isinstance(cause, BaseException):
-            cause = None
+    link: Optional[BaseException] = error
+    while link is not None:
+        if isinstance(link, http.client.HTTPException):
+            reason = "it ended in the middle of a message"
+        elif isinstance(link, OSError) and not isinstance(link, requests.RequestException):
+            reason = link.strerror or str(link)
+        link = link.__cause__ or link.__context__
     return reason.rstrip(".")

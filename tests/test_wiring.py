@@ -79,7 +79,7 @@ def test_the_body_is_what_the_public_space_wants():
         (
             Roles(parts=False),
             [
-                {"role": role, "content": content, "metadata": None, "options": None}
+                {"role": role, "content": content}
                 for role, content in (
                     ("user", "hi"),
                     ("assistant", "there"),

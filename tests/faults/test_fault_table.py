@@ -1,0 +1,338 @@
+"""Every fault ends in its named error, in time, with what had come.
+
+One row a fault. Each is asked for with `complete`, `stream` and `events()`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import threading
+import time
+from email.utils import format_datetime
+from typing import NamedTuple
+
+import pytest
+from recordings import config as recorded
+
+import qwen25
+from qwen25 import Client, Text, Timeout
+from qwen25.testing import (
+    Delay,
+    Drop,
+    End,
+    Fail,
+    FakeSpace,
+    Hang,
+    Heartbeat,
+    Message,
+    Raw,
+    Repeat,
+    Replace,
+    Reply,
+    Reset,
+)
+
+#: Seconds that no row comes near; the limits inside them are tenths.
+DEADLINE = 5.0
+
+TODAY = datetime.datetime.now(datetime.timezone.utc)
+
+
+class Row(NamedTuple):
+    """A fault, and the error in which it ends."""
+
+    id: str
+    #: The Space's script.
+    answer: object
+    #: Its other faults.
+    faults: dict
+    error: type
+    #: What the message says of the next step.
+    says: str
+    #: What had come; for `stream` and `events()` that is also what was handed out.
+    partial: str = ""
+    #: Further attributes of the error.
+    facts: dict = {}
+    #: The type of the error's cause; `None` is none.
+    cause: str | None = None
+    timeout: Timeout = Timeout(idle=20)
+
+
+def message(**fields):
+    return Message({"msg": "process_generating", **fields})
+
+
+def event(text):
+    return Raw(b"data: " + text + b"\n\n")
+
+
+def config(body, status=200, **headers):
+    return {"config": Reply(status, body, headers)}
+
+
+def join(status, body=b"", **headers):
+    return {"join": Reply(status, body, {name.replace("_", "-"): v for name, v in headers.items()})}
+
+
+def data(status, body=b"", **headers):
+    return {"data": Reply(status, body, headers)}
+
+
+OK = ["Hello"]
+HTML = "<!doctype html><h1>Please wait</h1>"
+FULL = {"detail": "Queue is full. Max size is 2 and size is 2."}
+STOPPED = {"detail": "Queue is stopped."}
+NOBODY = {"detail": {"error": "Not authenticated", "auth_message": None}}
+QUOTA = "You have exceeded your <b>GPU quota</b> (60s requested vs. 5s left). Try again in 0:04:30"
+SESSION = {"message": "404: Session not found.", "session_not_found": True}
+FUNCTIONLESS = recorded("gradio-6.31.0-parts")
+FUNCTIONLESS["dependencies"] = FUNCTIONLESS["dependencies"][:1]
+QUICK = Timeout(connect=2, idle=0.3, total=20)
+
+ROWS = [
+    Row("config is HTML", OK, config(HTML), qwen25.SpaceUnavailableError, "browser", cause="JSONDecodeError", facts={"stage": None}),
+    Row("config is 404", OK, config(b"", 404), qwen25.SpaceNotFoundError, "Check the address", facts={"status": 404}),
+    Row("config is 500", OK, config(b"", 500), qwen25.SpaceUnavailableError, "try again", facts={"status": 500}),
+    Row("config is 503", OK, config(HTML, 503), qwen25.SpaceUnavailableError, "try again", facts={"status": 503}),
+    Row("config is JSON of something else", OK, config({"hello": "world"}), qwen25.ProtocolError, "Check the address", cause="KeyError"),
+    Row("config is no JSON", OK, config(b"{"), qwen25.ProtocolError, "Check the address", cause="JSONDecodeError"),
+    Row("config is nested deep", OK, config(b"[" * 200_000), qwen25.ProtocolError, "Check the address", cause="RecursionError"),
+    Row("config hangs", OK, {"config": Hang()}, qwen25.TimedOutError, "try again", facts={"phase": "idle"}, timeout=QUICK, cause="ReadTimeout"),
+    Row("config drops", OK, {"config": Drop()}, qwen25.ConnectionFailedError, "Check", cause="ConnectionError"),
+    Row("config needs a login", OK, {"auth": ("name", "secret")}, qwen25.AuthenticationError, "auth=", facts={"status": 401}),
+    Row("an app without a chat function", OK, config(FUNCTIONLESS), qwen25.EndpointNotFoundError, "wired like", facts={"endpoints": ("keep",)}),
+    Row("join is 400", OK, join(400, {"detail": "no"}), qwen25.InvalidRequestError, "Check the prompt", facts={"status": 400}),
+    Row("join is 401", OK, join(401, NOBODY), qwen25.AuthenticationError, "HF_TOKEN", facts={"status": 401}),
+    Row("join is 403", OK, join(403), qwen25.AuthenticationError, "HF_TOKEN", facts={"status": 403}),
+    Row("join is 404", OK, join(404, {"detail": "Not Found"}), qwen25.EndpointNotFoundError, "new Client", facts={"status": 404}),
+    Row("join is 422", OK, join(422, {"detail": "Too long"}), qwen25.InvalidRequestError, "Too long", facts={"status": 422}),
+    Row("join is 429 with seconds", OK, join(429, Retry_After="7"), qwen25.RateLimitError, "in 7 seconds", facts={"retry_after": 7.0}),
+    Row("join is 429 with a date", OK, join(429, Retry_After=format_datetime(TODAY - datetime.timedelta(days=1), usegmt=True)), qwen25.RateLimitError, "Try again", facts={"retry_after": 0.0}),
+    Row("join is 429 with a RateLimit", OK, join(429, RateLimit='"api";r=0;t=55'), qwen25.RateLimitError, "in 55 seconds", facts={"retry_after": 55.0}),
+    Row("join is 429 and says no more", OK, join(429), qwen25.RateLimitError, "later", facts={"retry_after": None}),
+    Row("join is 500", OK, join(500), qwen25.SpaceUnavailableError, "try again", facts={"status": 500}),
+    Row("join is 502", OK, join(502, HTML), qwen25.SpaceUnavailableError, "try again", facts={"status": 502}),
+    Row("join is 503, full", OK, join(503, FULL), qwen25.QueueFullError, "in a minute", facts={"status": 503}),
+    Row("join is 503, stopped", OK, join(503, STOPPED), qwen25.SpaceUnavailableError, "stopped", facts={"status": 503}),
+    Row("join is 504", OK, join(504), qwen25.SpaceUnavailableError, "try again", facts={"status": 504}),
+    Row("join redirects elsewhere", OK, join(307, Location="https://elsewhere.example/x"), qwen25.ProtocolError, "elsewhere.example"),
+    Row("join is no JSON", OK, join(200, b"yes"), qwen25.ProtocolError, "Gradio", cause="JSONDecodeError"),
+    Row("join has no event id", OK, join(200, {"id": 1}), qwen25.ProtocolError, "Gradio", cause="KeyError"),
+    Row("join hangs", OK, {"join": Hang()}, qwen25.TimedOutError, "try again", facts={"phase": "idle"}, timeout=QUICK, cause="ReadTimeout"),
+    Row("join drops", OK, {"join": Drop()}, qwen25.ConnectionFailedError, "Check", cause="ConnectionError"),
+    Row("data is 404", OK, data(404), qwen25.EndpointNotFoundError, "new Client", facts={"status": 404}),
+    Row("data is 500", OK, data(500), qwen25.SpaceUnavailableError, "try again", facts={"status": 500}),
+    Row("data is HTML", OK, data(200, HTML), qwen25.ProtocolError, "page of its own"),
+    Row("data hangs", OK, {"data": Hang()}, qwen25.TimedOutError, "try again", facts={"phase": "idle"}, timeout=QUICK, cause="ReadTimeout"),
+    Row("data drops", OK, {"data": Drop()}, qwen25.ConnectionFailedError, "Check", cause="ConnectionError"),
+    Row("data is compressed in an odd way", OK, data(200, b"x", **{"Content-Type": "text/event-stream", "Content-Encoding": "br"}), qwen25.ProtocolError, "Go around it"),
+    Row("session not found", [Message({"msg": "unexpected_error", **SESSION})], {}, qwen25.StreamInterruptedError, "Ask again"),
+    Row("session not found after text", ["Hel", Message({"msg": "unexpected_error", **SESSION})], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
+    Row("heartbeats for ever", ["Hel", Repeat([Heartbeat(), Delay(0.05)])], {}, qwen25.TimedOutError, "larger timeout", "Hel", {"phase": "total"}, "timeout", Timeout(total=0.5)),
+    Row("never started", [Repeat([Heartbeat(), Delay(0.05)])], {}, qwen25.TimedOutError, "busy", "", {"phase": "queue"}, "timeout", Timeout(queue=0.4)),
+    Row("silence for ever", ["Hel", Hang()], {}, qwen25.TimedOutError, "try again", "Hel", {"phase": "idle"}, "timeout", QUICK),
+    Row("a trickle of bytes", ["Hel", Raw(b"data: "), Repeat([Raw(b"x"), Delay(0.05)])], {}, qwen25.TimedOutError, "larger timeout", "Hel", {"phase": "total"}, "timeout", Timeout(total=0.5)),
+    Row("a trickle of headers", OK, {"data": Reply(200, b"", every=0.05)}, qwen25.TimedOutError, "larger timeout", "", {"phase": "total"}, "ReadTimeout", Timeout(total=0.5)),
+    Row("EOF before text", [End()], {}, qwen25.StreamInterruptedError, "Ask again"),
+    Row("EOF after text", ["Hel", End()], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
+    Row("cut off after text", ["Hel", Drop()], {}, qwen25.StreamInterruptedError, "Ask again", "Hel", {}, "IncompleteRead"),
+    Row("cut off after text, close-delimited", ["Hel", Drop()], {"framing": "close"}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
+    Row("reset after text", ["Hel", Delay(0.1), Reset()], {}, qwen25.StreamInterruptedError, "Ask again", "Hel", {}, "ConnectionResetError"),
+    Row("half an event at the end", ["Hel", Raw(b'data: {"msg":"process_completed"}'), End()], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
+    Row("malformed JSON", ["Hel", event(b"{")], {}, qwen25.ProtocolError, "Ask again", "Hel", {}, "JSONDecodeError"),
+    Row("JSON nested 100,000 deep", ["Hel", event(b"[" * 100_000)], {}, qwen25.ProtocolError, "Ask again", "Hel", {}, "RecursionError"),
+    Row("a message that is no object", ["Hel", event(b"[]")], {}, qwen25.ProtocolError, "Ask again", "Hel", {}, "ValueError"),
+    Row("a message without msg", ["Hel", event(b"{}")], {}, qwen25.ProtocolError, "browser", "Hel"),
+    Row("a diff whose path does not exist", ["Hel", message(output={"data": [[], [["append", [7, 1, "text"], "lo"]], []]})], {}, qwen25.ProtocolError, "update qwen25", "Hel", {}, "IndexError"),
+    Row("an endless line", ["Hel", Raw(b"data: "), Repeat([Raw(b"x" * 4_000_000)])], {}, qwen25.ProtocolError, "64 MiB", "Hel"),
+    Row("invalid UTF-8", ["Hel", event(b'{"msg": "\xff"}')], {}, qwen25.ProtocolError, "Ask again", "Hel", {}, "UnicodeDecodeError"),
+    Row("failed with a reason", ["Hel", Fail("too long")], {}, qwen25.GenerationError, "too long", "Hel", {"detail": "too long"}),
+    Row("failed without a reason", ["Hel", Fail()], {}, qwen25.GenerationError, "another model size", "Hel", {"detail": None}),
+    Row("failed with HTML", ["Hel", Fail("<b>too</b> long")], {}, qwen25.GenerationError, "too long", "Hel", {"detail": "too long"}),
+    Row("GPU quota", [Fail(QUOTA)], {}, qwen25.RateLimitError, "HF_TOKEN", "", {"retry_after": 270.0, "status": None}),
+    Row("unexpected error", ["Hel", Message({"msg": "unexpected_error", "message": "odd"})], {}, qwen25.GenerationError, "odd", "Hel", {"detail": "odd"}),
+    Row("server stopped", ["Hel", Message({"msg": "unexpected_error", "message": "Server stopped unexpectedly."})], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
+    Row("cancelled on the server", ["Hel", Message({"msg": "process_completed", "output": {}, "success": True})], {}, qwen25.GenerationError, "Ask again", "Hel", {"detail": None}),
+]  # fmt: skip
+
+
+#: The same under other names: socket.timeout is TimeoutError since Python 3.10.
+CAUSES = {"timeout": ("timeout", "TimeoutError")}
+
+
+class QuickClock:
+    """The real time, and waits between tries that take none."""
+
+    now = staticmethod(time.monotonic)
+
+    def __init__(self):
+        self.slept = []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+
+
+def new_client(url, **arguments):
+    client = Client(url, **arguments)
+    client._clock = QuickClock()
+    return client
+
+
+def by_complete(client, pieces):
+    client.complete("Hi")
+
+
+def by_stream(client, pieces):
+    for piece in client.stream("Hi"):
+        pieces.append(piece)
+
+
+def by_events(client, pieces):
+    for one in client.stream("Hi").events():
+        if isinstance(one, Text):
+            pieces.append(one.piece)
+
+
+def by_next(client, pieces):
+    stream = client.stream("Hi")
+    while True:
+        try:
+            pieces.append(next(stream))
+        except StopIteration:
+            return
+
+
+@pytest.mark.parametrize("ask", [by_complete, by_stream, by_events, by_next])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
+def test_a_fault_ends_in_its_error(row, ask):
+    with FakeSpace(row.answer, **row.faults) as space, new_client(
+        space.url, timeout=row.timeout
+    ) as client:
+        pieces = []
+        begin = time.monotonic()
+        with pytest.raises(qwen25.QwenError) as caught:
+            ask(client, pieces)
+        took = time.monotonic() - begin
+    error = caught.value
+    assert type(error) is row.error
+    assert row.says in str(error)
+    assert error.hint
+    assert error.partial == row.partial
+    assert "".join(pieces) == ("" if ask is by_complete else row.partial)
+    for name, value in row.facts.items():
+        assert getattr(error, name) == value
+    cause = error.__cause__
+    assert (type(cause).__name__ if cause else None) in CAUSES.get(row.cause, (row.cause,))
+    assert took < DEADLINE
+
+
+def closed_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def refuse_one(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.mark.parametrize("ask", [by_complete, by_stream, by_events])
+class TestConnecting:
+    def test_refused(self, ask):
+        with new_client(f"http://127.0.0.1:{closed_port()}") as client:
+            with pytest.raises(qwen25.ConnectionFailedError, match="Check the address") as caught:
+                ask(client, [])
+        assert "refused" in str(caught.value)
+        assert len(client._clock.slept) == 2
+
+    def test_an_unknown_host(self, ask, monkeypatch):
+        def unknown(host, *_, **__):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with new_client("http://no-such-space.invalid") as client:
+            with pytest.raises(
+                qwen25.ConnectionFailedError, match="no-such-space.invalid"
+            ) as caught:
+                ask(client, [])
+        assert "not known" in str(caught.value)
+
+    def test_tls_that_is_none(self, ask):
+        """A server that speaks plain HTTP, asked for https."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=refuse_one, args=[listener])
+            thread.start()
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            with new_client(url, max_retries=0) as client:
+                with pytest.raises(qwen25.ConnectionFailedError, match="http://") as caught:
+                    ask(client, [])
+            thread.join(DEADLINE)
+        assert type(caught.value.__cause__).__name__ == "SSLError"
+
+    def test_tls_that_stalls(self, ask):
+        """A server that takes the connection, and says nothing to the greeting of TLS."""
+        with FakeSpace(OK) as space:
+            with new_client(
+                space.url.replace("http:", "https:"), max_retries=0, timeout=Timeout(connect=0.3)
+            ) as client:
+                with pytest.raises(qwen25.TimedOutError, match="0.3 seconds") as caught:
+                    ask(client, [])
+        assert caught.value.phase == "connect"
+
+    def test_a_connect_that_stalls(self, ask):
+        """A listener whose backlog is full lets nobody in."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            address = listener.getsockname()
+            fillers = [socket.socket() for _ in range(3)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            begin = time.monotonic()
+            with new_client(
+                f"http://127.0.0.1:{address[1]}", timeout=Timeout(connect=0.3), max_retries=1
+            ) as client:
+                with pytest.raises(qwen25.TimedOutError, match="Timeout\\(connect") as caught:
+                    ask(client, [])
+            for filler in fillers:
+                filler.close()
+        assert caught.value.phase == "connect"
+        assert time.monotonic() - begin < DEADLINE
+
+    def test_a_config_without_an_end(self, ask, monkeypatch):
+        monkeypatch.setattr("qwen25.transport.EVENT_LIMIT", 1_000_000)
+        with FakeSpace(OK, config=Reply(200, b"x" * 3_000_000)) as space:
+            with new_client(space.url) as client:
+                with pytest.raises(qwen25.ProtocolError, match="check the address"):
+                    ask(client, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        pytest.param(
+            ["Hel", Message({"msg": "brand_new", "x": 1}), "lo"], "Hello", id="unknown msg"
+        ),
+        pytest.param(["Hel", Raw(b": a comment\n\n"), "lo"], "Hello", id="comment"),
+        pytest.param([Raw(b"\xef\xbb\xbf"), "Hello"], "Hello", id="byte order mark"),
+        pytest.param(["x\x85y", "\u2028z"], "x\x85y\u2028z", id="U+0085 and U+2028"),
+        pytest.param([], "", id="empty"),
+        pytest.param(["Bad", Replace("Good")], "Good", id="rewritten"),
+    ],
+)
+@pytest.mark.parametrize("framing", ["chunked", "close", "length", "gzip", "bytes"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_what_is_odd_and_lawful_is_no_fault(answer, text, framing, newline):
+    with FakeSpace(answer, framing=framing, newline=newline) as space:
+        with new_client(space.url) as client:
+            for _ in range(2):
+                assert client.complete("Hi") == text
+                stream = client.stream("Hi")
+                pieces = list(stream)
+                assert stream.text == text
+                assert "".join(pieces) == text or stream.rewritten
