@@ -64,16 +64,20 @@ class App:
                     raise late from _unavailable(self.address, stage, error)
             clock.sleep(pause)
 
-    def _stage(self, line: Line, countdown: Countdown, error: QwenError) -> Optional[str]:
+    def _stage(self, line: Line, countdown: Countdown, error: QwenError) -> str:
+        """What Hugging Face says of the Space; the error itself when nobody says more."""
         if self.address.id is None:
             raise error  # there is nobody to ask about an app that is given by its URL
         try:
-            return line.stage(countdown)
+            stage = line.stage(countdown)
         except SpaceNotFoundError:
             raise
         except QwenError as unknown:
             _log.debug("Hugging Face does not say how the Space is: %s", unknown)
-            raise error from unknown
+            stage = None
+        if stage is None:
+            raise error
+        return stage
 
 
 _ADVICE = {
@@ -83,7 +87,7 @@ _ADVICE = {
 }
 
 
-def _unavailable(address: Address, stage: Optional[str], error: QwenError) -> SpaceUnavailableError:
+def _unavailable(address: Address, stage: str, error: QwenError) -> SpaceUnavailableError:
     return SpaceUnavailableError(
         f"The Space {address.id} does not answer; Hugging Face gives its stage as {stage}.",
         stage=stage,
@@ -92,6 +96,6 @@ def _unavailable(address: Address, stage: Optional[str], error: QwenError) -> Sp
         status=error.status,
         retry_after=error.retry_after,
         hint=_ADVICE.get(
-            stage or "", "Open it in a browser to see why, or ask a copy of it of your own."
+            stage, "Open it in a browser to see why, or ask a copy of it of your own."
         ),
     )

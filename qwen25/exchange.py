@@ -130,7 +130,8 @@ class Exchange:
             self.event_id = line.join(wiring.prefix, body, self._countdown)
         except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
             # What an app answers that was restarted with another wiring, or forgot a login.
-            if self._reread or error.status not in (401, 404, 500):
+            forgotten = (404, 500) if self._app.transport.auth is None else (401, 404, 500)
+            if self._reread or error.status not in forgotten:
                 raise
             self._reread = True
             self._app.forget()

@@ -748,6 +748,8 @@ def _no_connection(error: BaseException, countdown: Countdown, host: str) -> Qwe
 
 _Translation = Callable[[BaseException, Countdown, str], QwenError]
 _TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
+    # A refusal, which is of the class of timeouts in urllib3.
+    ((urllib3.exceptions.NewConnectionError,), _no_connection),
     ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), _failed_to_connect),
     (
         (requests.Timeout, urllib3.exceptions.TimeoutError, socket.timeout, TimeoutError),
@@ -768,6 +770,7 @@ _TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
             requests.exceptions.UnrewindableBodyError,
             requests.URLRequired,
             urllib3.exceptions.LocationValueError,
+            urllib3.exceptions.ProxySchemeUnsupported,
             urllib3.exceptions.UnrewindableBodyError,
             UnicodeError,
         ),

@@ -4,22 +4,10 @@ import math
 import pickle
 
 import pytest
+from clocks import FakeClock
 
 from qwen25 import InvalidRequestError, Timeout
 from qwen25.timeouts import Countdown
-
-
-class FakeClock:
-    """A clock that goes on only when it is told to."""
-
-    def __init__(self):
-        self.time = 1000.0
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.time += seconds
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Request(NamedTuple):
     def cookies(self) -> Dict[str, str]:
         """The cookies that came with it."""
         pairs = (pair.partition("=") for pair in self.headers.get("cookie", "").split(";"))
-        return {name.strip(): value for name, _, value in pairs}
+        return {name.strip(): value for name, _, value in pairs if name.strip()}
 
 
 class ClientLeft(Exception):

@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from typing import NamedTuple
 
 import pytest
+from clocks import QuickClock
 from recordings import config as recorded
 
 import qwen25
@@ -159,18 +160,6 @@ ROWS = [
 
 #: The same under other names: socket.timeout is TimeoutError since Python 3.10.
 CAUSES = {"timeout": ("timeout", "TimeoutError")}
-
-
-class QuickClock:
-    """The real time, and waits between tries that take none."""
-
-    now = staticmethod(time.monotonic)
-
-    def __init__(self):
-        self.slept = []
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
 
 
 def new_client(url, **arguments):

@@ -1,0 +1,162 @@
+"""Nothing is left behind, and nothing is shared that must not be."""
+
+import gc
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+import qwen25
+from qwen25 import Client
+from qwen25.testing import Drop, FakeSpace, Hang
+
+ANSWERS = 1_000
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def finish(client):
+    assert client.complete("finish") == "Hello world"
+
+
+def abandon(client):
+    for _ in client.stream("abandon"):
+        break
+
+
+def fail(client):
+    with pytest.raises(qwen25.StreamInterruptedError):
+        list(client.stream("fail"))
+
+
+def play(question):
+    return {
+        "finish": ["Hello", " world"],
+        "abandon": ["Hello", Hang()],
+        "fail": ["Hello", Drop()],
+    }[question.prompt]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
+@pytest.mark.parametrize("how", [finish, abandon, fail])
+def test_a_thousand_answers_leave_nothing(how):
+    """No thread, no file, no socket, and no object that grows with their number."""
+    with FakeSpace(play) as space:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ResourceWarning)
+            client = Client(space.url)
+            how(client)
+            space.wait_for(lambda: space.open_streams == 0)
+            gc.collect()
+            files, threads, objects = open_files(), threading.active_count(), len(gc.get_objects())
+            connections = space.open_connections
+            for _ in range(ANSWERS):
+                how(client)
+            space.wait_for(lambda: space.open_streams == 0)
+            space.wait_for(lambda: space.open_connections <= connections)
+            gc.collect()
+            # The Space is in this process too: its threads end a moment after their clients.
+            space.wait_for(lambda: threading.active_count() <= threads)
+            assert open_files() <= files
+            # It also keeps a record of each request, of a dozen objects.
+            assert len(gc.get_objects()) - objects < 40 * ANSWERS
+            client.close()
+            del client
+            gc.collect()
+
+
+CLEAN = """
+import gc, sys
+from qwen25 import Client
+for _ in range(3):
+    client = Client(sys.argv[1])
+    client.complete("finish")
+    for piece in client.stream("abandon"):
+        break
+    try:
+        client.complete("fail")
+    except Exception:
+        pass
+    stream = client.stream("finish")
+    del client, stream
+    gc.collect()
+"""
+
+
+def test_no_resource_warning_even_when_nothing_is_closed():
+    with FakeSpace(play) as space:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", CLEAN, space.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_thirty_two_threads_share_a_client():
+    """None crossed, none lost, no warning of a pool, and one connection a thread."""
+    wrong = []
+
+    def work(client, thread):
+        for number in range(63):
+            prompt = f"{thread}-{number}"
+            answer = client.complete(prompt)
+            if answer != f"{prompt}!":
+                wrong.append((prompt, answer))
+
+    with FakeSpace(lambda question: [question.prompt, "!"]) as space, Client(space.url) as client:
+        threads = [threading.Thread(target=work, args=(client, n)) for n in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(100)
+        assert wrong == []
+        joins = sum(request.method == "POST" for request in space.requests)
+        assert joins == 32 * 63
+        assert space.connections <= 32
+
+
+def ask_in_a_child(client, results):
+    results.put(client.complete("from the child"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_client_works_in_the_child_of_a_fork_and_in_the_parent():
+    """The child opens a connection of its own and leaves the parent's alone."""
+    with FakeSpace(lambda question: question.prompt) as space, Client(space.url) as client:
+        assert client.complete("before") == "before"
+        context = multiprocessing.get_context("fork")
+        results = context.Queue()
+        child = context.Process(target=ask_in_a_child, args=(client, results))
+        child.start()
+        assert results.get(timeout=20) == "from the child"
+        child.join(20)
+        results.close()
+        results.join_thread()
+        assert child.exitcode == 0
+        assert client.complete("after") == "after"
+        assert space.connections == 2
+
+
+def test_a_pickled_client_works_in_another_process():
+    code = (
+        "import pickle, sys; client = pickle.loads(bytes.fromhex(sys.argv[1]));"
+        " print(client.complete('over there'))"
+    )
+    with FakeSpace(lambda question: question.prompt) as space, Client(space.url) as client:
+        done = subprocess.run(
+            [sys.executable, "-c", code, pickle.dumps(client).hex()],
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=60,
+        )
+    assert done.stdout == b"over there\n"
