@@ -50,7 +50,9 @@ class App:
             try:
                 return line.config(countdown)
             except (SpaceNotFoundError, SpaceUnavailableError) as error:
-                stage = self._stage(line, countdown, error)
+                stage = self._stage(line, countdown)
+                if stage is None:
+                    raise
                 if stage not in _WAKING:
                     raise _unavailable(self.address, stage, error) from error
                 if asleep_since is None:
@@ -60,24 +62,21 @@ class App:
                 if wake is not None:
                     pause = min(pause, asleep_since + wake - clock.now())
                 if pause <= 0:
-                    late = countdown.expired("wake")
-                    raise late from _unavailable(self.address, stage, error)
+                    asleep = _unavailable(self.address, stage, error)
+                    raise countdown.expired("wake") from asleep
             clock.sleep(pause)
 
-    def _stage(self, line: Line, countdown: Countdown, error: QwenError) -> str:
-        """What Hugging Face says of the Space; the error itself when nobody says more."""
+    def _stage(self, line: Line, countdown: Countdown) -> Optional[str]:
+        """What Hugging Face says of the Space; `None` when nobody says anything."""
         if self.address.id is None:
-            raise error  # there is nobody to ask about an app that is given by its URL
+            return None  # there is nobody to ask about an app that is given by its URL
         try:
-            stage = line.stage(countdown)
+            return line.stage(countdown)
         except SpaceNotFoundError:
             raise
-        except QwenError as unknown:
-            _log.debug("Hugging Face does not say how the Space is: %s", unknown)
-            stage = None
-        if stage is None:
-            raise error
-        return stage
+        except QwenError as error:
+            _log.debug("Hugging Face does not say how the Space is: %s", error)
+            return None
 
 
 _ADVICE = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import logging
 import re
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from .errors import (
     GenerationError,
@@ -107,7 +107,7 @@ class Decoder:
                 hint="The Space may run a newer Gradio: update qwen25, or report this.",
             ) from error
         if kind == "unexpected_error":
-            _unexpected(message)
+            raise _unexpected(message)
         if not isinstance(kind, str):
             raise ProtocolError(
                 "The Space sent a message without a `msg`.",
@@ -126,7 +126,7 @@ class Decoder:
     def _completed(self, message: Dict[str, Any]) -> str:
         output = message.get("output") or {}
         if message.get("success") is False:
-            _failed(output.get("error"))
+            raise _failure(output.get("error"))
         if not output.get("data"):
             raise GenerationError(
                 "The Space cancelled the answer before it was complete.",
@@ -235,10 +235,10 @@ def _plain(detail: Any) -> Optional[str]:
     return None if text in ("", "None") else text
 
 
-def _failed(reason: Any) -> NoReturn:
+def _failure(reason: Any) -> QwenError:
     detail = _plain(reason)
     if detail is None:
-        raise GenerationError(
+        return GenerationError(
             "The Space failed while it worked on the answer, and gave no reason.",
             hint="`partial` holds what came. Ask again; if it fails each time, try another"
             " model size or a shorter prompt, or look at the Space in a browser.",
@@ -249,35 +249,32 @@ def _failed(reason: Any) -> NoReturn:
         if wait:
             hours, minutes, seconds = (int(number or 0) for number in wait.groups())
             retry_after = float(hours * 3600 + minutes * 60 + seconds)
-        raise RateLimitError(
+        return RateLimitError(
             f"The Space's GPU quota is used up: {detail}",
             retry_after=retry_after,
             hint="Wait, or use a Hugging Face token of your own: set HF_TOKEN.",
         )
-    raise GenerationError(
+    return GenerationError(
         f"The Space failed while it worked on the answer: {detail}",
         detail=detail,
         hint="`partial` holds what came. If the reason is passing, ask again.",
     )
 
 
-def _unexpected(message: Dict[str, Any]) -> NoReturn:
+def _unexpected(message: Dict[str, Any]) -> QwenError:
     detail = _plain(message.get("message"))
-    error: QwenError
     if message.get("session_not_found") or "session not found" in (detail or "").lower():
-        error = StreamInterruptedError(
+        return StreamInterruptedError(
             "The Space no longer knows this request (session not found).",
             hint="It may have been restarted, or run on several machines. Ask again.",
         )
-    elif "stopped unexpectedly" in (detail or ""):
-        error = StreamInterruptedError(
+    if "stopped unexpectedly" in (detail or ""):
+        return StreamInterruptedError(
             "The Space's server stopped before the answer was complete.",
             hint="`partial` holds what came. Ask again in a moment.",
         )
-    else:
-        error = GenerationError(
-            f"The Space failed: {detail or 'it gave no reason'}.",
-            detail=detail,
-            hint="`partial` holds what came. Ask again in a moment.",
-        )
-    raise error
+    return GenerationError(
+        f"The Space failed: {detail or 'it gave no reason'}.",
+        detail=detail,
+        hint="`partial` holds what came. Ask again in a moment.",
+    )

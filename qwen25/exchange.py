@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import Callable, Iterator, List, Optional, Union
 
 from .app import App
@@ -61,6 +62,7 @@ class Exchange:
         self._wiring: Wiring
         self._decoder: Optional[Decoder] = None
         self._line: Optional[Line] = app.transport.take()
+        self._handover = threading.RLock()  # a line is given back once, and not used afterwards
 
     @property
     def text(self) -> str:
@@ -85,7 +87,8 @@ class Exchange:
                     self._join()
                     return
                 except QwenError as error:
-                    self._wait_or_raise(error)
+                    if not self._wait_for_next_try(error):
+                        raise
         except BaseException:
             self.close()
             raise
@@ -106,7 +109,8 @@ class Exchange:
                     error.partial = self.text
                     if error.partial and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
-                    self._wait_or_raise(error)
+                    if not self._wait_for_next_try(error):
+                        raise
                     joined = False
         finally:
             self.close()
@@ -114,10 +118,18 @@ class Exchange:
     def close(self) -> None:
         """Leave; the server stops writing. A thread that waits for the answer wakes up."""
         self.closed = True
-        line, self._line = self._line, None
+        with self._handover:
+            line, self._line = self._line, None
         if line is not None:
             line.interrupt()
             self._app.transport.give_back(line)
+
+    def interrupt(self) -> None:
+        """From another thread, at any stage: end what is waited for; its thread then closes."""
+        self.closed = True
+        with self._handover:
+            if self._line is not None:
+                self._line.abandon()
 
     def _join(self) -> None:
         line = self._open_line()
@@ -179,11 +191,14 @@ class Exchange:
         self._tell(note)
         self._waiting.append(note)
 
-    def _wait_or_raise(self, error: QwenError) -> None:
-        seconds = self._retries.delay(error, self._countdown.left())
+    def _wait_for_next_try(self, error: QwenError) -> bool:
+        # The errors are raised where they are caught: an error that is raised out of a variable
+        # is held by its own traceback, and with it the connection, until the collector comes.
+        seconds = None if self.closed else self._retries.delay(error, self._countdown.left())
         if seconds is None:
-            raise error
+            return False
         _log.info("trying again in %.1f s: %s", seconds, error)
         if self._line is not None:
             self._line.drop()
         self._countdown.clock.sleep(seconds)
+        return True

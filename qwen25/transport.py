@@ -113,7 +113,7 @@ class Transport:
         self._foreign = session
         # One jar for all lines: the cookies of a login and of a replica belong to the Space.
         self._cookies = RequestsCookieJar()
-        self._idle: List[Line] = []
+        self._idle: List[requests.Session] = []
         self._process = os.getpid()
 
     def take(self) -> Line:
@@ -127,7 +127,7 @@ class Transport:
             self._idle = []
             self._process = os.getpid()
         try:
-            return self._idle.pop()
+            return Line(self, self._idle.pop())
         except IndexError:
             pass
         session = requests.Session()
@@ -141,18 +141,21 @@ class Transport:
         line.drop()
         if self._foreign is not None:
             return
-        if line.abandoned:
+        if line.abandoned or self.closed or self._process != os.getpid():
             line.session.close()
-            return
-        self._idle.append(line)
-        if self.closed or self._process != os.getpid():
-            self.close()
+        else:
+            self._idle.append(line.session)
 
     def close(self) -> None:
         """Close the connections; those that are lent out close when they come back."""
         self.closed = True
         while self._idle:
-            self._idle.pop().session.close()
+            self._idle.pop().close()
+
+    def __del__(self) -> None:
+        # Before its version 2, urllib3 leaves the sockets of a forgotten session open.
+        for session in getattr(self, "_idle", ()):
+            session.close()
 
 
 class Line:
@@ -691,10 +694,44 @@ def _limit(manager: Any) -> Any:
 def _limited_pool(pool: Any) -> Any:
     if getattr(pool.ConnectionCls, "response_class", None) is _LimitedResponse:
         return pool
-    connection = type(
-        pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _LimitedResponse}
-    )
+    changes: Dict[str, Any] = {"response_class": _LimitedResponse}
+    if pool.ConnectionCls._new_conn is urllib3.connection.HTTPConnection._new_conn:
+        changes["_new_conn"] = _new_conn  # and not that of a SOCKS proxy
+    connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), changes)
     return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+
+def _new_conn(self: Any) -> socket.socket:
+    """What urllib3's method does, but the line knows the socket before it is connected."""
+    try:
+        return _connected(self, getattr(_asking, "line", None))
+    except socket.timeout as error:
+        raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from error
+    except OSError as error:
+        raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+
+
+def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
+    host, port = connection._dns_host.strip("[]"), connection.port
+    allowed = urllib3.util.connection.allowed_gai_family()
+    failure = OSError("its name has no address")
+    for found in socket.getaddrinfo(host, port, allowed, socket.SOCK_STREAM):
+        *kind, _, address = found
+        sock = socket.socket(*kind)
+        try:
+            for option in connection.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(connection.timeout)
+            if connection.source_address:
+                sock.bind(connection.source_address)
+            if line is not None:
+                line.uses(sock)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure
 
 
 # The one place where the exceptions of other libraries become ours.
@@ -770,7 +807,6 @@ _TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
             requests.exceptions.UnrewindableBodyError,
             requests.URLRequired,
             urllib3.exceptions.LocationValueError,
-            urllib3.exceptions.ProxySchemeUnsupported,
             urllib3.exceptions.UnrewindableBodyError,
             UnicodeError,
         ),

@@ -31,6 +31,8 @@ def exceptions_of(module):
 
 KINDS = exceptions_of(requests.exceptions) + exceptions_of(urllib3.exceptions)
 KINDS += exceptions_of(http.client) + [OSError, ConnectionResetError, socket.gaierror]
+#: Raised only where Python's ssl has no MemoryBIO, which is nowhere since 3.5.
+KINDS.remove(urllib3.exceptions.ProxySchemeUnsupported)
 KINDS += [socket.timeout, ssl.SSLError, ssl.SSLCertVerificationError, zlib.error]
 #: What constructors want; each takes one of these.
 ARGUMENTS = [("why",), (None, "why"), (b"why",), (1, 2), (None, "http://x", "why")]

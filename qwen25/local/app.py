@@ -1,0 +1,137 @@
+"""The Gradio app: the public Space's page and wiring, with a local model behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .errors import LocalSpaceError
+from .gguf import CHAT_SIZES, CODER_SIZES, MATH_SIZES, SIZES
+from .model import LONGEST_ANSWER, Model
+
+#: The public Space's system prompt.
+DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+#: The same without the sentence that only Qwen may be told.
+NEUTRAL_SYSTEM = "You are a helpful assistant."
+
+History = List[Dict[str, Any]]
+
+
+def build(model: Model) -> Any:
+    """The `gradio.Blocks` of a Space that `model` answers.
+
+    The order in which the components are made gives them their ids and the functions their
+    `fn_index`; both are the public Space's, so nothing here may be moved.
+    """
+    import gradio as gr
+
+    def keep(chosen: Optional[str], *others: Optional[str]) -> Sequence[Any]:
+        """Take the size of one row and clear the others, whose own change then means nothing."""
+        if chosen is None:
+            return [gr.skip()] * 3
+        return chosen, None, None
+
+    def model_chat(
+        query: str, history: History, system: str, size: str
+    ) -> Iterator[Tuple[str, History, str]]:
+        # One model answers whatever size is chosen, as the page says.
+        turns = [*(history or []), _turn("user", query or "")]
+        text = ""
+        try:
+            with contextlib.closing(model.answer(conversation(turns, system, model))) as pieces:
+                for piece in pieces:
+                    text += piece
+                    yield "", [*turns, _turn("assistant", text)], system
+            if not text:
+                yield "", [*turns, _turn("assistant", "")], system
+        except LocalSpaceError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    name = model.gguf.name
+    with gr.Blocks(title=f"{name} in a local Space", analytics_enabled=False) as blocks:
+        gr.Markdown(_who_answers(model))
+        with gr.Row():
+            with gr.Row():
+                chat = gr.Radio(CHAT_SIZES, value=CHAT_SIZES[0], label="Qwen2.5：")
+            with gr.Row():
+                math = gr.Radio(MATH_SIZES, label="Qwen2.5-Math：")
+            with gr.Row():
+                coder = gr.Radio(CODER_SIZES, label="Qwen2.5-Coder：")
+        size = gr.Radio(SIZES, value=CHAT_SIZES[0], visible=False)
+        with gr.Row():
+            with gr.Accordion():
+                gr.Markdown(f"Answers: **{model.gguf.description}**")
+                with gr.Row():
+                    with gr.Column(scale=3):
+                        shown_system = gr.Textbox(DEFAULT_SYSTEM, lines=1, label="System")
+                    with gr.Column(scale=1):
+                        set_system = gr.Button("Set system prompt", scale=2)
+                    system = gr.Textbox(DEFAULT_SYSTEM, visible=False)
+                chatbot = gr.Chatbot(label=name, buttons=["copy", "copy_all"])
+                query = gr.Textbox(lines=1, label="Input")
+                with gr.Row():
+                    clear = gr.Button("Clear")
+                    send = gr.Button("Send")
+
+        chat.change(keep, [chat, math, coder], [size, math, coder])
+        math.change(keep, [math, chat, coder], [size, chat, coder])
+        coder.change(keep, [coder, chat, math], [size, chat, math])
+        asking: Dict[str, Any] = {
+            "fn": model_chat,
+            "inputs": [query, chatbot, system, size],
+            "outputs": [query, chatbot, shown_system],
+        }
+        query.submit(**asking)
+        send.click(**asking)
+        clear.click(lambda: ("", []), None, [query, chatbot])
+        set_system.click(
+            lambda text: (text or DEFAULT_SYSTEM, text or DEFAULT_SYSTEM, []),
+            [shown_system],
+            [system, shown_system, chatbot],
+        )
+    return blocks
+
+
+def conversation(turns: History, system: str, model: Model) -> List[Dict[str, str]]:
+    """The messages for the model: the system prompt, then the turns as plain text.
+
+    A model that is not Qwen is not told that it is: of the untouched default system prompt it gets
+    the second sentence only. A system prompt of the user's own goes to any model as it is.
+    """
+    system = system or DEFAULT_SYSTEM
+    if system == DEFAULT_SYSTEM and not model.gguf.is_qwen:
+        system = NEUTRAL_SYSTEM
+    return [
+        {"role": "system", "content": system},
+        *({"role": turn["role"], "content": _plain(turn["content"])} for turn in turns),
+    ]
+
+
+def _turn(role: str, text: str) -> Dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def _plain(content: Any) -> str:
+    """The text of a turn of Gradio 6's: a list of parts, of which files mean nothing here."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
+def _who_answers(model: Model) -> str:
+    name = model.gguf.name
+    lines = [
+        f"# {name} answers here",
+        f"This is a local Space, wired like the public one of Qwen2.5. **{name}** answers, "
+        f"whatever size is chosen, in at most {LONGEST_ANSWER} tokens.",
+    ]
+    if model.gguf.stand_in:
+        lines.append(
+            "It is a small stand-in of 135 million parameters and **not Qwen**: it is often wrong."
+        )
+    if not model.gguf.is_qwen:
+        lines.append(
+            f"Of the default system prompt it is sent the second sentence only, "
+            f"“{NEUTRAL_SYSTEM}”, for it was not created by Alibaba Cloud."
+        )
+    return "\n\n".join(lines)
