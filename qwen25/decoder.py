@@ -86,9 +86,10 @@ class Decoder:
             if kind == "process_completed":
                 return self._completed(message)
             if kind == "estimation":
-                return Queued(message["rank"], message["queue_size"], message.get("rank_eta"))
+                rank, size = _number(message["rank"]), _number(message["queue_size"])
+                return Queued(rank, size, _number(message.get("rank_eta")))
             if kind == "process_starts":
-                return Started(message.get("eta"))
+                return Started(_number(message.get("eta")))
             if kind == "progress":
                 return Progress(
                     tuple(
@@ -204,6 +205,12 @@ def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
         del place[last]
     else:
         raise ValueError(f"unknown action {action!r}")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is no number")
     return value
 
 

@@ -6,6 +6,7 @@ time, since sessions are not promised to be safe among threads or after a fork.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import io
@@ -497,8 +498,11 @@ def _same_host_target(response: requests.Response, url: str) -> Optional[str]:
         return None
     target = urljoin(url, target)
     before, after = urlsplit(url), urlsplit(target)
-    secure = after.scheme == "https" or after.scheme == before.scheme
-    return target if secure and after.hostname == before.hostname else None
+    # The same server at another path, or the same host over TLS; never another port, which is
+    # another server.
+    same = (after.scheme, after.netloc) == (before.scheme, before.netloc)
+    upgrade = before.scheme == "http" and after.scheme == "https" and not after.port
+    return target if same or (upgrade and after.hostname == before.hostname) else None
 
 
 def _host(url: str) -> str:
@@ -642,10 +646,13 @@ class _LimitedReader(io.RawIOBase):
 
 
 def _shut_down(sock: socket.socket) -> None:
+    # A socket that is about to connect cannot be shut down, but be made to fail at that; one that
+    # is closed can be neither.
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
-        pass  # it is closed already
+        with contextlib.suppress(OSError):
+            sock.settimeout(0)
 
 
 #: The line on which this thread makes a request; sessions do not tell what socket they use.

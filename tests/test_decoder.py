@@ -210,6 +210,22 @@ def test_messages_that_are_no_text_are_events():
     assert decoder.feed({"msg": "process_starts", "eta": 3.0}) == Started(eta=3.0)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"msg": "estimation"},
+        {"msg": "estimation", "rank": "first", "queue_size": 2},
+        {"msg": "process_starts", "eta": "soon"},
+        {"msg": "progress", "progress_data": [7]},
+        {"msg": "log"},
+    ],
+    ids=str,
+)
+def test_an_event_of_another_shape_is_a_protocol_error(message):
+    with pytest.raises(ProtocolError, match="unexpected shape"):
+        started().feed(message)
+
+
 @pytest.mark.parametrize("kind", ["heartbeat", "close_stream", "brand_new"])
 def test_a_message_that_says_nothing_of_the_answer_is_passed_over(kind):
     assert started("Hello").feed({"msg": kind}) == ""

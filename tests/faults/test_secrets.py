@@ -139,6 +139,25 @@ class TestTokens:
                     client.complete("Hi")
             assert other.requests == []
 
+    def test_a_redirect_to_another_port_is_not_followed(self):
+        """It is another server, though cookies would go there."""
+        with FakeSpace() as other, FakeSpace() as space:
+            space.config = Reply(307, headers={"Location": f"{other.url}/config"})
+            with Client(space.url, headers={"X-Key": "k"}) as client:
+                with pytest.raises(qwen25.ProtocolError, match="redirects"):
+                    client.complete("Hi")
+            assert other.requests == []
+
+    def test_a_redirect_from_http_to_https_is_followed_for_the_config(self, web):
+        web.get(
+            "http://a-b.hf.space/config",
+            status=301,
+            headers={"Location": "https://a-b.hf.space/config"},
+        )
+        play_space(web, "https://a-b.hf.space")
+        assert Client("http://a-b.hf.space").complete("Hi")
+        assert [call.request.url[:5] for call in web.calls] == ["http:"] + ["https"] * 3
+
     def test_a_redirect_of_the_same_host_is_followed_for_the_config(self):
         """As from an old path of the app to its new one."""
         with FakeSpace() as space:

@@ -1,0 +1,146 @@
+"""The command line: `qwen25`, and `python -m qwen25`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import logging
+import os
+import sys
+from typing import Any, List, NoReturn
+
+from ..version import __version__
+from . import ask
+from .failure import INTERRUPTED, report
+from .terminal import harmless, say
+
+#: Each is a module here with `configure(parser)` and `run(arguments)`, imported when it is called.
+_COMMANDS = {
+    "ask": "ask one question; the word ask itself may be left out",
+    "chat": "ask in turns",
+    "batch": "ask all questions of a file",
+    "serve": "run a Space on this machine",
+    "models": "list the sizes that the Space offers",
+    "status": "tell whether the Space is up, and how it is asked",
+}
+
+_ENVIRONMENT = """\
+environment:
+  QWEN25_SPACE   the Space to ask
+  QWEN25_AUTH    NAME:PASSWORD, for the login of the app in QWEN25_SPACE
+  HF_TOKEN       a Hugging Face token, for a private Space
+  HTTPS_PROXY, HTTP_PROXY, NO_COLOR as everywhere
+
+exit codes:
+  0 done   1 failed   2 usage   69 Space unavailable   75 try later   77 no access   130 Ctrl-C
+"""
+
+
+def main() -> int:
+    """Run what the program's arguments say; returns the exit code."""
+    verbosity = 0
+    try:
+        _prepare_streams()
+        try:
+            arguments = _parse(sys.argv[1:])
+            verbosity = arguments.verbose
+            _log(verbosity)
+            code: int = arguments.run(arguments)
+            return code
+        finally:
+            # Here a full disk or a closed pipe can still be told from success.
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return 0
+    # Also what nobody foresaw is one line, unless somebody wants to see more.
+    except Exception as error:
+        if isinstance(error, OSError):
+            _forget_output()
+        return report(error, verbosity)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        say(f"qwen25: {' '.join(message.split())}. Try: {self.prog} --help")
+        self.exit(2)
+
+
+def _parse(words: List[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="qwen25",
+        usage='%(prog)s [COMMAND] ...\n       %(prog)s "What is the capital of France?"',
+        description="Text out of Qwen2.5 where it runs as a Gradio Space.",
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"qwen25 {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", prog="qwen25")
+    words = _command_first(words)
+    for name, help in _COMMANDS.items():
+        command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        if name == words[0]:
+            module = importlib.import_module(f".{name}", __name__)
+            module.configure(command)
+            _add_verbose(command)
+            command.set_defaults(run=module.run)
+    return parser.parse_args(words)
+
+
+def _command_first(words: List[str]) -> List[str]:
+    """The arguments with the command's name before its options; without a name it is `ask`."""
+    if words[:1] in (["-h"], ["--help"], ["--version"]):
+        return words
+    options = _Parser(prog="qwen25", add_help=False)
+    ask.add_options(options)
+    _add_verbose(options)
+    options.add_argument("rest", nargs=argparse.REMAINDER)
+    rest = options.parse_known_args(words)[0].rest
+    before = words[: len(words) - len(rest)]
+    if rest and rest[0] in _COMMANDS:
+        return [rest[0], *before, *rest[1:]]
+    return ["ask", *words]
+
+
+def _add_verbose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log to standard error; -vv: more"
+    )
+
+
+def _prepare_streams() -> None:
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(newline="\n")  # byte for byte, on Windows too
+
+
+def _forget_output() -> None:
+    """Let what could not be written go, or Python would try once more at its end, and complain."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _HarmlessFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
+def _log(verbosity: int) -> None:
+    if verbosity:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_HarmlessFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("qwen25")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)

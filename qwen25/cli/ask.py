@@ -1,0 +1,106 @@
+"""`qwen25 ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any, Dict, List, Optional
+
+from .. import Client, InvalidRequestError
+from ..events import Event, Started
+from .options import add_model_options, add_plain_option, add_space_options, client_of
+from .paper import paper, write
+from .terminal import is_terminal
+from .waiting import Waiting
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "prompt",
+        nargs="*",
+        help="what to ask; text on standard input comes before it, and - is that text alone",
+    )
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options alone."""
+    add_model_options(parser)
+    add_space_options(parser)
+    parser.add_argument("--no-stream", action="store_true", help="wait for the whole answer")
+    add_plain_option(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object: text, model, space, event_id, seconds, queue_seconds",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the answer."""
+    prompt = _prompt(arguments.prompt)
+    with client_of(arguments, model=arguments.model, system=arguments.system) as client:
+        with Waiting(f"Asking {_name(client)}", shown=not arguments.verbose) as waiting:
+            if arguments.json:
+                answer = _timed(client, prompt, arguments.model, waiting)
+                waiting.clear()
+                # Without an argument this is printable ASCII: whole in every encoding, and
+                # harmless on every terminal.
+                print(json.dumps(answer))
+            elif arguments.no_stream:
+                text = client.complete(prompt, on_event=waiting.tell)
+                waiting.clear()
+                with paper(arguments.plain) as sheet:
+                    sheet.write(text)
+            else:
+                write(client.stream(prompt, on_event=waiting.tell), paper(arguments.plain), waiting)
+    return 0
+
+
+def _prompt(words: List[str]) -> str:
+    # Bytes that are no text in this locale come as half characters, which no Space could read.
+    prompt = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = ""
+    if words == ["-"] or not is_terminal(sys.stdin):
+        text = sys.stdin.read().rstrip("\n") if sys.stdin is not None else ""
+    if words == ["-"] or not words:
+        prompt = text
+    elif text:
+        prompt = f"{text}\n\n{prompt}"
+    if not prompt.strip():
+        raise InvalidRequestError(
+            "There is nothing to ask.",
+            hint='Give a prompt: qwen25 "What is the capital of France?"',
+        )
+    return prompt
+
+
+def _timed(client: Client, prompt: str, model: str, waiting: Waiting) -> Dict[str, Any]:
+    began = time.monotonic()
+    started: Optional[float] = None
+
+    def tell(event: Event) -> None:
+        nonlocal started
+        if isinstance(event, Started):
+            started = time.monotonic()
+        waiting.tell(event)
+
+    # A stream, since it has an event id; nobody sees its pieces, so that it may start over.
+    with client._ask(prompt, None, None, None, None, tell, start_over=True) as stream:
+        queued = time.monotonic()
+        text = stream.result()
+    return {
+        "text": text,
+        "model": client._look().size(model),
+        "space": _name(client),
+        "event_id": stream.event_id,
+        "seconds": round(time.monotonic() - began, 3),
+        "queue_seconds": None if started is None else round(started - queued, 3),
+    }
+
+
+def _name(client: Client) -> str:
+    return client.space.id or client.space.url

@@ -1,0 +1,66 @@
+"""The options that commands share, and the client that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any, Optional, Tuple
+
+from .. import Client, InvalidRequestError
+from ..address import Address
+
+
+def add_space_options(parser: argparse.ArgumentParser) -> None:
+    """Which Space to ask, and how to reach it."""
+    parser.add_argument(
+        "--space",
+        metavar="SPACE",
+        help="id or URL of the Space (default: $QWEN25_SPACE, else Qwen/Qwen2.5)",
+    )
+    parser.add_argument(
+        "--proxy", metavar="URL", help="for all requests (default: $HTTPS_PROXY and its kin)"
+    )
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="for the whole answer")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Who answers, and how."""
+    parser.add_argument(
+        "-m", "--model", metavar="SIZE", default="72B", help="such as 7B or Coder-7B (default: 72B)"
+    )
+    parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
+
+
+def add_plain_option(parser: argparse.ArgumentParser) -> None:
+    """How an answer looks on a terminal."""
+    parser.add_argument(
+        "--plain", action="store_true", help="bare text on a terminal too, no rendered Markdown"
+    )
+
+
+def client_of(arguments: argparse.Namespace, **options: Any) -> Client:
+    """The client for the Space that `add_space_options` has read.
+
+    Args:
+        arguments: The parsed arguments.
+        options: Further ones for the `Client`.
+    """
+    return Client(
+        arguments.space,
+        proxy=arguments.proxy,
+        auth=_login(arguments.space),
+        **{"timeout": arguments.timeout, **options},
+    )
+
+
+def _login(space: Optional[str]) -> Optional[Tuple[str, str]]:
+    """`$QWEN25_AUTH`, which is for the Space in `$QWEN25_SPACE` and shown to no other."""
+    login = os.environ.get("QWEN25_AUTH")
+    if not login or not os.environ.get("QWEN25_SPACE") or Address.of(space) != Address.of(None):
+        return None
+    username, colon, password = login.partition(":")
+    if not colon:
+        raise InvalidRequestError(
+            "QWEN25_AUTH is no login.", hint="Set it to the name, a colon, and the password."
+        )
+    return username, password

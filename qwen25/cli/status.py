@@ -1,0 +1,65 @@
+"""`qwen25 status`: is the Space up, and how would it be asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Optional
+
+from .. import Client, QwenError, TimedOutError, Timeout
+from ..timeouts import Countdown
+from ..wiring import Wiring
+from .options import add_space_options, client_of
+from .terminal import put
+
+#: Seconds for one look, unless `--timeout` says otherwise.
+_PATIENCE = 30.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_space_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is known of the Space."""
+    seconds = _PATIENCE if arguments.timeout is None else arguments.timeout
+    # Whoever asks how a Space is does not want to wait until it has woken up.
+    limits = Timeout(total=seconds, wake=0.001)
+    with client_of(arguments, timeout=limits) as client:
+        name = f"{client.space.id} at " if client.space.id else ""
+        put(f"Space     {name}{client.space.url}")
+        began = time.monotonic()
+        try:
+            wiring = client._look()
+        except TimedOutError as error:
+            if error.phase == "wake" and error.__cause__ is not None:
+                raise error.__cause__  # says in which stage the Space is
+            raise
+        put(f"State     up, answered in {time.monotonic() - began:.2f} s")
+        put(f"Gradio    {wiring.version}, protocol {wiring.protocol}")
+        number = f"function {wiring.fn_index}"
+        put(f"Endpoint  {f'/{wiring.endpoint}, {number}' if wiring.endpoint else number}")
+        put(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
+        put(f"History   {type(wiring.layout).__name__.lower()}")
+        put(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
+        waiting = _waiting(client, wiring, limits)
+        put(f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}")
+    return 0
+
+
+def _waiting(client: Client, wiring: Wiring, limits: Timeout) -> Optional[int]:
+    """How many requests wait in the Space's queue, as every Gradio since 4 tells."""
+    countdown = Countdown(limits, client._clock)
+    transport = client._open().transport
+    line = transport.take()
+    try:
+        with line._request("GET", f"{wiring.prefix}/queue/status", countdown) as response:
+            line._check(response, countdown)
+            size = json.loads(line._body(response, countdown))["queue_size"]
+        return size if isinstance(size, int) else None
+    except (QwenError, ValueError, KeyError, TypeError):
+        return None  # a Space that is up and does not tell is still up
+    finally:
+        transport.give_back(line)

@@ -1,0 +1,73 @@
+"""What a terminal may see, and who is looking at one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from typing import IO, Any, Dict, Optional
+
+# Whoever writes an answer must not be able to move the cursor, set colours, or write into the
+# clipboard of whoever reads it. C0 controls and DEL become their pictures; C1 controls, and the
+# characters that make text run the other way than it is written, become U+FFFD. A carriage return
+# could hide what stands before it, and is left out.
+_HARMLESS: Dict[int, Optional[int]] = {code: 0x2400 + code for code in range(0x20)}
+_HARMLESS.update(
+    dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+)
+_HARMLESS[0x7F] = 0x2421
+_HARMLESS[ord("\r")] = None
+del _HARMLESS[ord("\n")], _HARMLESS[ord("\t")]
+
+
+def harmless(text: str) -> str:
+    """The text without anything that a terminal would obey, but for newlines and tabs."""
+    return text.translate(_HARMLESS)
+
+
+def is_terminal(stream: Optional[IO[Any]]) -> bool:
+    """Whether somebody looks at the stream; one that is closed is `None` in `sys`."""
+    return stream is not None and stream.isatty()
+
+
+def obeys(stream: Optional[IO[Any]]) -> bool:
+    """Whether the stream is a terminal that understands escape sequences."""
+    kind = os.environ.get("TERM", "" if os.name == "posix" else "windows")
+    return is_terminal(stream) and kind not in ("", "dumb", "unknown")
+
+
+def put(line: str) -> None:
+    """Write a line to standard output."""
+    print(harmless(line) if is_terminal(sys.stdout) else line)
+
+
+def say(text: str) -> None:
+    """Write to standard error, where what a server has said stands too; made harmless anywhere."""
+    write_error(harmless(text) + "\n")
+
+
+def notice(text: str) -> None:
+    """Say something to a person; a program that reads standard error does not get it."""
+    if is_terminal(sys.stderr):
+        say(text)
+
+
+def write_error(text: str) -> None:
+    """Write to standard error as it is; one that cannot be written to is no reason to fail."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            pass
+
+
+def fit(text: str, columns: int) -> str:
+    """One line that is no wider than so many columns."""
+    text = " ".join(harmless(text).split())
+    width = 0
+    for index, character in enumerate(text):
+        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if width > columns:
+            return text[:index]
+    return text

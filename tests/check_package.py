@@ -1,0 +1,54 @@
+"""Build the wheel and the sdist, check them, and use the wheel in an empty environment.
+
+Run by `make lint`; prints one line, and fails with the reason.
+"""
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+USE = """
+from qwen25 import Client
+from qwen25.testing import FakeSpace
+with FakeSpace(["Hello", " world"]) as space:
+    assert Client(space.url).complete("Hi") == "Hello world"
+"""
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True, cwd=ROOT, timeout=600)
+
+
+def check_contents(wheel, sdist):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "qwen25/py.typed" in names, "the wheel has no py.typed"
+    strangers = [name for name in names if not name.startswith(("qwen25/", "qwen25-"))]
+    assert not strangers, f"the wheel holds {strangers}"
+    with tarfile.open(sdist) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    for name in ("setup.cfg", "setup.py", "LICENSE", "README.md", "qwen25/client.py"):
+        assert name in files, f"the sdist lacks {name}"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        dist, empty = Path(folder, "dist"), Path(folder, "empty")
+        run(sys.executable, "-m", "build", "--outdir", dist)
+        (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+        run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
+        check_contents(wheel, sdist)
+        venv.create(empty, with_pip=True)
+        python = empty / "bin" / "python"
+        run(python, "-m", "pip", "install", "--quiet", wheel)
+        run(python, "-W", "error", "-c", USE)
+        run(empty / "bin" / "qwen25", "--version")
+    print(f"{wheel.name} and {sdist.name} are sound")
+
+
+if __name__ == "__main__":
+    main()
