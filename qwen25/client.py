@@ -7,6 +7,7 @@ from typing import (
     Any,
     Callable,
     Dict,
+    Generator,
     Iterable,
     List,
     Mapping,
@@ -25,9 +26,13 @@ from .streaming import Stream
 from .timeouts import Clock, Countdown, Timeout
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import requests
 
     from .app import App
+    from .batch import Answer
+    from .exchange import Exchange
     from .wiring import Wiring
 
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -158,6 +163,43 @@ class Client:
         """Begin a talk in turns, or go on with one whose `messages` are given."""
         return Conversation(self, system=system, model=model, messages=messages)
 
+    def map(
+        self,
+        prompts: Iterable[Prompt],
+        *,
+        workers: int = 4,
+        executor: Optional[Executor] = None,
+        model: Optional[str] = None,
+        system: Optional[str] = None,
+        timeout: Union[None, float, Timeout] = None,
+        ordered: bool = True,
+    ) -> Generator[Answer, None, None]:
+        """Ask many prompts at once, and hand out an `Answer` for each.
+
+        Prompts are taken when there is room for them, in the caller's thread. A prompt that fails
+        is an answer with its `error`. When the Space's queue is full or it wants fewer requests,
+        all workers slow down together; `max_retries` is for other failures. Closing the iterator
+        stops what runs in this process, and starts nothing more.
+
+        Args:
+            prompts: Texts or lists of messages; any iterable, however long.
+            workers: How many prompts are on their way at once, at most.
+            executor: Where the workers are; default threads of its own. It is not shut down.
+            model: The size to ask; default the client's.
+            system: The system prompt; default the client's.
+            timeout: Seconds for each answer, or a `Timeout`; default the client's. Waiting for a
+                place in a busy Space does not count, while others are answered.
+            ordered: Whether answers come in the order of the prompts, or as they are there.
+
+        Raises:
+            InvalidRequestError: An argument cannot be meant so.
+            Exception: What the prompts or the executor raise, such as a broken process pool.
+        """
+        from .batch.answers import map_prompts  # it knows threads: importing this stays fast
+
+        options = {"workers": workers, "executor": executor, "timeout": timeout, "ordered": ordered}
+        return map_prompts(self, prompts, model=model, system=system, **options)
+
     @property
     def models(self) -> List[str]:
         """The sizes that the Space offers; empty when it offers no choice."""
@@ -206,8 +248,11 @@ class Client:
             on_event=on_event,
             start_over=start_over,
         )
-        exchange.join()
+        self._begin(exchange)
         return Stream(exchange)
+
+    def _begin(self, exchange: Exchange) -> None:
+        exchange.join()
 
     def _look(self) -> Wiring:
         app = self._open()

@@ -1,0 +1,89 @@
+"""The class of an asynchronous provider, for code that was written against one of that shape."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, Generator, List, Optional, Sequence, Union
+
+from .aio import AsyncStream, Put, Reader, hand_over
+from .client import Client
+from .errors import ProtocolError
+from .prompt import Message
+from .timeouts import Timeout
+
+__all__ = ["Qwen_Qwen_2_5"]
+
+_log = logging.getLogger("qwen25")
+
+
+class Qwen_Qwen_2_5:
+    """Asynchronous text generation over the Space; nothing of it is an instance.
+
+    A subclass with another `url` asks that Space.
+    """
+
+    label = "Qwen Qwen-2.5"
+    url = "https://qwen-qwen2-5.hf.space"
+    api_endpoint = f"{url}/queue/join"
+    working = True
+    supports_stream = True
+    supports_system_message = True
+    #: The earlier turns are sent as history, not as part of the prompt.
+    supports_message_history = True
+    default_model = "qwen-qwen2-5"
+    model_aliases: Dict[str, str] = {"qwen-2.5": default_model}
+    models: List[str] = list(model_aliases)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "url" in cls.__dict__ and "api_endpoint" not in cls.__dict__:
+            cls.api_endpoint = f"{cls.url}/queue/join"
+
+    @classmethod
+    def create_async_generator(
+        cls,
+        model: str,
+        messages: Sequence[Message],
+        proxy: Optional[str] = None,
+        *,
+        timeout: Union[None, float, Timeout] = None,
+        **kwargs: Any,
+    ) -> AnswerGenerator:
+        """Ask, and hand out the answer's text as it is written.
+
+        Nothing is asked before the first piece is wanted.
+
+        Args:
+            model: A name from `models`, or a size such as `7B`; empty is the default size.
+            messages: Dicts with `role` and `content`, the last of them the user's. System messages
+                are joined with newlines; without one the Space's own system prompt counts.
+            proxy: The URL of a proxy for every request.
+            timeout: Seconds for the whole answer, or a `Timeout`.
+            kwargs: Anything else is accepted, and named in the log at DEBUG.
+
+        Raises:
+            InvalidRequestError: The model's name, the proxy or the timeout cannot be meant so.
+                The messages are looked at when the first piece is wanted.
+        """
+        if kwargs:
+            _log.debug("create_async_generator makes no use of %s", ", ".join(sorted(kwargs)))
+        client = Client(cls.url, model=model or cls.default_model, proxy=proxy, timeout=timeout)
+
+        def work(call: Client, put: Put) -> None:
+            with client:
+                try:
+                    hand_over(call.stream(messages), put)
+                except ProtocolError as error:
+                    # Who watches the log for malformed messages finds them there.
+                    _log.warning("the answer ends here: %s", error)
+                    raise
+
+        return AnswerGenerator(Reader(client, work))
+
+
+class AnswerGenerator(AsyncStream):
+    """An asynchronous generator of text, which may also be awaited first; that does nothing."""
+
+    def __await__(self) -> Generator[None, None, AnswerGenerator]:
+        return self
+        yield

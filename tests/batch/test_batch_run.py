@@ -1,0 +1,468 @@
+"""`qwen25.batch.run`: from file to file, and on where it ended."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import pytest
+
+from qwen25 import Client, InvalidRequestError
+from qwen25.batch import Batch, run
+from qwen25.testing import Fail, FakeSpace
+
+
+@pytest.fixture
+def space():
+    with FakeSpace(lambda question: f"<{question.prompt}>") as space:
+        yield space
+
+
+@pytest.fixture
+def client(space):
+    with Client(space.url) as client:
+        yield client
+
+
+@pytest.fixture
+def files(tmp_path):
+    return tmp_path / "in", tmp_path / "out.jsonl"
+
+
+def write(path, *lines):
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def records(path):
+    return sorted(map(json.loads, path.read_bytes().splitlines()), key=lambda line: line["index"])
+
+
+def asked(space):
+    return [
+        request.json["data"][0] for request in space.requests if request.path.endswith("/join")
+    ]
+
+
+# What is asked
+
+
+def test_each_line_of_text_is_a_prompt_and_each_answer_a_line_of_json(files, client):
+    source, out = files
+    write(source, "Hello", "", "Grüße, 北京", "  ", "three")
+    summary = run(source, out, client=client)
+    lines = records(out)
+    assert [(line["index"], line["id"], line["text"]) for line in lines] == [
+        (0, 0, "<Hello>"),
+        (1, 1, "<Grüße, 北京>"),
+        (2, 2, "<three>"),
+    ]
+    assert {tuple(line) for line in lines} == {
+        ("index", "id", "digest", "text", "seconds", "attempts")
+    }
+    assert (summary.answered, summary.failed) == (3, 0)
+
+
+def test_lines_of_json_name_prompt_or_messages_and_their_own_ways(files, space, client):
+    source, out = files
+    questions = []
+    space.answer = lambda question: questions.append(question) or question.prompt
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "third"},
+    ]
+    write(
+        source,
+        json.dumps({"prompt": "first", "id": "a", "model": "7B", "system": "Short."}),
+        json.dumps({"prompt": "second\nin two lines"}),
+        json.dumps({"messages": messages, "id": None}),
+    )
+    run(source, out, client=client, workers=1)
+    assert [(line["id"], line["text"]) for line in records(out)] == [
+        ("a", "first"),
+        (1, "second\nin two lines"),
+        (None, "third"),
+    ]
+    assert [question.size for question in questions] == ["7B", "72B", "72B"]
+    assert questions[0].system == "Short."
+    assert [turn["content"] for turn in questions[2].history] == ["Hello", "Hi"]
+
+
+@pytest.mark.parametrize(
+    ("first", "prompt"),
+    [
+        pytest.param(b"\xef\xbb\xbfHello\r\n", "Hello", id="byte order mark and CRLF"),
+        pytest.param(b'"quoted"\n', '"quoted"', id="a JSON string is text"),
+        pytest.param(b"42\n", "42", id="a number is text"),
+        pytest.param(b'{"prompt": "x"\n', '{"prompt": "x"', id="half an object is text"),
+        pytest.param(b"no newline at the end", "no newline at the end", id="no newline"),
+        pytest.param("a\u2028b\x85c\n".encode(), "a\u2028b\x85c", id="other line ends are text"),
+        pytest.param(b'\n\n{"prompt": "x"}\n', "x", id="JSON after blank lines"),
+    ],
+)
+def test_the_first_line_tells_text_from_json(files, client, first, prompt):
+    source, out = files
+    source.write_bytes(first)
+    run(source, out, client=client)
+    assert [line["text"] for line in records(out)] == [f"<{prompt}>"]
+
+
+def test_json_of_another_kind_is_refused_and_nothing_is_written(files, space, client):
+    source, out = files
+    write(source, '{"question": "What?"}')
+    with pytest.raises(InvalidRequestError, match="without `prompt`"):
+        run(source, out, client=client)
+    assert not space.requests
+    assert out.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b"[]", id="no object"),
+        pytest.param(b'{"id": 7}', id="no prompt"),
+        pytest.param(b'{"prompt": "a", "messages": []}', id="both"),
+        pytest.param(b'{"prompt": "a", "model": 7}', id="model is a number"),
+        pytest.param(b'{"prompt": ""}', id="empty prompt"),
+        pytest.param(b'{"prompt": 7}', id="prompt is a number"),
+        pytest.param(b'{"prompt": "\xff"}', id="not UTF-8"),
+        pytest.param(b"[" * 100_000, id="too deep"),
+    ],
+)
+def test_a_line_that_cannot_be_asked_fails_and_the_others_are_answered(files, client, line):
+    source, out = files
+    source.write_bytes(b'{"prompt": "first"}\n' + line + b'\n{"prompt": "last"}\n')
+    summary = run(source, out, client=client)
+    first, bad, last = records(out)
+    assert (first["text"], last["text"]) == ("<first>", "<last>")
+    assert bad["error"].startswith("InvalidRequestError: ")
+    assert (summary.answered, summary.failed) == (2, 1)
+
+
+def test_an_empty_input_is_a_batch_of_nothing(files, client):
+    source, out = files
+    write(source)
+    assert run(source, out, client=client)[1:3] == (0, 0)
+
+
+def test_limit_is_for_this_run(files, space, client):
+    source, out = files
+    write(source, *range(10))
+    assert run(source, out, client=client, limit=3).answered == 3
+    assert run(source, out, client=client, limit=3).answered == 3
+    assert [line["index"] for line in records(out)] == list(range(6))
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, 1.5])
+def test_a_limit_is_a_number_of_prompts(files, client, limit):
+    write(files[0], "Hi")
+    with pytest.raises(InvalidRequestError):
+        run(*files, client=client, limit=limit)
+
+
+def test_without_a_client_it_asks_the_default_space(files, space, monkeypatch):
+    monkeypatch.setenv("QWEN25_SPACE", space.url)
+    write(files[0], "Hi")
+    assert run(*files).answered == 1
+
+
+# Going on
+
+
+def test_what_is_answered_is_not_asked_again(files, space, client):
+    source, out = files
+    write(source, *range(10))
+    run(source, out, client=client, limit=4)
+    before = out.read_bytes()
+    summary = run(source, out, client=client)
+    assert out.read_bytes().startswith(before)
+    assert sorted(asked(space)) == [str(number) for number in range(10)]
+    assert (summary.answered, summary.answered_before) == (6, 4)
+
+
+def test_an_input_that_has_grown_at_its_end_goes_on(files, space, client):
+    source, out = files
+    write(source, *range(3))
+    run(source, out, client=client)
+    write(source, *range(5))
+    assert run(source, out, client=client).answered == 2
+
+
+@pytest.mark.parametrize("keep", [0, 1, 9, 40, -1])
+def test_a_half_written_last_line_is_dropped_and_asked_again(files, client, keep):
+    source, out = files
+    write(source, *range(3))
+    run(source, out, client=client, workers=1)
+    first, second, third = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(first + second + third[:keep])
+    assert run(source, out, client=client).answered == 1
+    assert out.read_bytes().count(b"\n") == 3
+    assert [line["text"] for line in records(out)] == ["<0>", "<1>", "<2>"]
+
+
+@pytest.mark.parametrize("keep", [1, 9, 40])
+def test_half_a_first_line_is_one_too(files, client, keep):
+    source, out = files
+    write(source, "Hi")
+    run(source, out, client=client)
+    out.write_bytes(out.read_bytes()[:keep])
+    assert run(source, out, client=client).answered == 1
+    assert [line["text"] for line in records(out)] == ["<Hi>"]
+
+
+def test_bytes_that_never_reached_the_disk_are_half_a_line_too(files, client):
+    """After a loss of power a file may be as long as it was to be, and end in zeros."""
+    source, out = files
+    write(source, "0", "1")
+    run(source, out, client=client, workers=1)
+    first = out.read_bytes().splitlines(keepends=True)[0]
+    out.write_bytes(first + bytes(100))
+    run(source, out, client=client)
+    assert [line["text"] for line in records(out)] == ["<0>", "<1>"]
+
+
+def test_failed_ones_are_asked_anew_only_with_retry_failed(files, space, client):
+    source, out = files
+    write(source, *range(4))
+    space.answer = lambda question: Fail("no") if question.prompt in "13" else "fine"
+    summary = run(source, out, client=client)
+    assert (summary.answered, summary.failed) == (2, 2)
+    space.answer = lambda question: Fail("no") if question.prompt == "3" else "fine"
+    summary = run(source, out, client=client)
+    assert summary[1:5] == (0, 0, 2, 2)
+    summary = run(source, out, client=client, retry_failed=True)
+    assert summary[1:5] == (1, 1, 2, 0)
+    lines = records(out)
+    assert [line["index"] for line in lines] == [0, 1, 2, 3]
+    assert ["error" in line for line in lines] == [False, False, False, True]
+
+
+def test_retry_failed_keeps_the_answers_the_file_and_its_rights(files, space, client):
+    source, out = files
+    write(source, "0", "1")
+    space.answer = lambda question: Fail() if question.prompt == "0" else "fine"
+    elsewhere = out.with_name("elsewhere")
+    elsewhere.touch()
+    elsewhere.chmod(0o640)
+    out.symlink_to(elsewhere)
+    run(source, out, client=client)
+    kept = [line for line in elsewhere.read_bytes().splitlines() if b"fine" in line]
+    run(source, out, client=client, retry_failed=True)
+    assert elsewhere.read_bytes().splitlines()[0] == kept[0]
+    assert out.is_symlink()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+    assert {path.name for path in out.parent.iterdir()} == {"in", "out.jsonl", "elsewhere"}
+
+
+def test_a_failed_line_may_be_corrected_before_it_is_asked_anew(files, client):
+    source, out = files
+    write(source, '{"prompt": "0"}', '{"prompt": ""}')
+    run(source, out, client=client)
+    write(source, '{"prompt": "0"}', '{"prompt": "1"}')
+    assert run(source, out, client=client, retry_failed=True).answered == 1
+    assert [line["text"] for line in records(out)] == ["<0>", "<1>"]
+
+
+# What is refused
+
+
+def changed(lines):
+    return ["another", *lines[1:]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(changed, id="changed"),
+        pytest.param(lambda lines: lines[:-1], id="shorter"),
+        pytest.param(lambda lines: lines[1:] + lines[:1], id="in another order"),
+        pytest.param(lambda lines: [], id="empty"),
+    ],
+)
+def test_an_out_of_another_input_is_refused_before_anything_is_asked(files, space, client, change):
+    source, out = files
+    lines = ["zero", "one", "two"]
+    write(source, *lines)
+    run(source, out, client=client)
+    # The first has no answer yet: it must not be asked before the others were compared.
+    answered = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join(line for line in answered if b"<zero>" not in line))
+    before, questions = out.read_bytes(), len(asked(space))
+    write(source, *change(lines))
+    if change is changed:
+        write(source, "zero", "another", "two")
+    with pytest.raises(InvalidRequestError, match="does not belong to this input"):
+        run(source, out, client=client)
+    assert out.read_bytes() == before
+    assert len(asked(space)) == questions
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"my thesis",
+        b"my thesis\n",
+        b'{"index": "a", "digest": "00"}\n',
+        b'{"index": 0, "digest": "00", "seconds": 1}\n',
+        b'{"index": -1, "digest": "00", "text": ""}\n',
+        b'{"index": 0, "digest": "00", "text": "", "error": ""}\n',
+        b'{"index": 0, "digest": "no digits", "text": ""}\n',
+        b'{"index": 0, "digest": "11111111111111111", "text": ""}\n',
+        b'{"prompt": "a question"}\n',
+        b"[]\n",
+        b"\n",
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=lambda content: repr(content[:48]),
+)
+@pytest.mark.parametrize("retry_failed", [False, True])
+def test_a_file_that_is_no_batchs_is_refused_and_left_as_it_is(
+    files, client, content, retry_failed
+):
+    source, out = files
+    write(source, "Hi")
+    out.write_bytes(content)
+    with pytest.raises(InvalidRequestError, match="does not belong"):
+        run(source, out, client=client, retry_failed=retry_failed)
+    assert out.read_bytes() == content
+
+
+def test_the_input_is_no_place_for_the_answers(files, client):
+    source, _ = files
+    write(source, "Hi")
+    with pytest.raises(InvalidRequestError):
+        run(source, source, client=client)
+    assert source.read_bytes() == b"Hi\n"
+
+
+def test_two_answers_to_one_prompt_are_refused(files, client):
+    source, out = files
+    write(source, "Hi")
+    run(source, out, client=client)
+    out.write_bytes(out.read_bytes() * 2)
+    with pytest.raises(InvalidRequestError, match="twice"):
+        run(source, out, client=client)
+
+
+def test_the_second_of_two_runs_on_one_file_is_refused(files, client):
+    source, out = files
+    write(source, "Hi")
+    with Batch(source, out, client=client):
+        with pytest.raises(InvalidRequestError, match="Another run is writing"):
+            run(source, out, client=client)
+    assert run(source, out, client=client).answered == 1
+
+
+def test_the_lock_goes_with_the_file_that_takes_the_place_of_another(files, space, client):
+    source, out = files
+    write(source, "Hi")
+    space.answer = Fail()
+    run(source, out, client=client)
+    with Batch(source, out, client=client, retry_failed=True) as batch:
+        for _ in batch.each():
+            with pytest.raises(InvalidRequestError, match="Another run is writing"):
+                run(source, out, client=client)
+
+
+def test_a_missing_input_leaves_no_output(files, client):
+    with pytest.raises(FileNotFoundError):
+        run(*files, client=client)
+    assert not files[1].exists()
+
+
+# Disks
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_said_with_the_name_of_the_file(files, client):
+    write(files[0], "Hi")
+    with pytest.raises(OSError) as caught:
+        run(files[0], "/dev/full", client=client)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
+
+
+def test_what_a_full_disk_took_in_stays_valid_and_the_batch_goes_on_later(files, client):
+    """A limit on the size of files stands for the disk: the last line is cut in the midst."""
+    resource = pytest.importorskip("resource", reason="this system limits no file sizes")
+    source, out = files
+    write(source, *range(20))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            run(source, out, client=client)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(out)
+    assert 0 < len(records(out)) < 20
+    assert 900 < out.stat().st_size + 120
+    run(source, out, client=client)
+    assert [line["index"] for line in records(out)] == list(range(20))
+
+
+def test_a_disk_that_is_full_while_failed_ones_are_dropped_costs_nothing(files, space, client):
+    resource = pytest.importorskip("resource", reason="this system limits no file sizes")
+    source, out = files
+    write(source, *range(20))
+    space.answer = lambda question: Fail() if question.prompt == "7" else "fine"
+    run(source, out, client=client)
+    content = out.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError):
+            run(source, out, client=client, retry_failed=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert out.read_bytes() == content
+    assert {path.name for path in out.parent.iterdir()} == {"in", "out.jsonl"}
+
+
+def test_each_line_is_on_the_disk_before_the_next_answer_is_looked_at(files, client, monkeypatch):
+    source, out = files
+    write(source, *range(5))
+    synced = []
+    fsync = os.fsync
+
+    def watch(descriptor):
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    with Batch(source, out, client=client) as batch:
+        sizes = [(out.stat().st_size, synced[-1], len(synced)) for _ in batch.each()]
+    assert [count for _, _, count in sizes] == [1, 2, 3, 4, 5]
+    assert all(size == on_disk for size, on_disk, _ in sizes)
+
+
+# The summary
+
+
+def test_a_notebook_shows_the_summary_as_a_table(files, client):
+    source, out = files
+    write(source, *range(1200))
+    summary = run(source, out.with_name("a<b>.jsonl"), client=client, limit=3)
+    table = summary._repr_html_()
+    assert table.startswith("<table>")
+    assert "<td>3</td>" in table
+    assert "a&lt;b&gt;.jsonl" in table
+    assert summary.rate > 0
+
+
+def test_the_summary_tells_how_far_it_is(files, client):
+    source, out = files
+    write(source, *range(10))
+    with Batch(source, out, client=client, workers=1) as batch:
+        shares = [summary.share for summary in batch.each()]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] == 1.0
+
+
+def test_pandas_reads_what_was_written(files, client):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    source, out = files
+    write(source, *range(3))
+    run(source, out, client=client)
+    assert sorted(pandas.read_json(out, lines=True)["text"]) == ["<0>", "<1>", "<2>"]

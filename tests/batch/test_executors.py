@@ -1,0 +1,155 @@
+"""`Client.map` on executors of every kind: the workers ask, the gate stays with the map."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from qwen25 import Client
+from qwen25.batch.answers import AHEAD
+from qwen25.testing import Fail, FakeSpace, Gate, Hang, Reply
+
+pytestmark = [
+    # A fork of a process with threads is what is tried here, on purpose.
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),
+]
+WORKERS = 4
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """A scheduler and two worker processes on this machine."""
+    distributed = pytest.importorskip(
+        "distributed", reason="Dask is not installed: pip install distributed"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # what Dask warns of is Dask's
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=WORKERS // 2, dashboard_address=None
+        ) as cluster, distributed.Client(cluster) as client:
+            yield client
+
+
+def processes(method, number=WORKERS):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system does not start processes by {method}")
+    return ProcessPoolExecutor(number, mp_context=multiprocessing.get_context(method))
+
+
+@pytest.fixture(params=["threads", "spawn", "fork", "dask"])
+def executor(request):
+    if request.param == "threads":
+        made = ThreadPoolExecutor(WORKERS)
+    elif request.param == "dask":
+        made = request.getfixturevalue("dask").get_executor()
+    else:
+        made = processes(request.param)
+    with made as executor:
+        yield executor
+
+
+@pytest.fixture
+def space():
+    with FakeSpace(lambda question: f"<{question.prompt}>") as space:
+        yield space
+
+
+def count(space, path):
+    return sum(request.path.endswith(path) for request in space.requests)
+
+
+def test_answers_come_from_any_executor_in_order(space, executor):
+    prompts = [str(number) for number in range(40)]
+    with Client(space.url) as client:
+        answers = list(client.map(prompts, workers=WORKERS, executor=executor))
+    assert [answer.text for answer in answers] == [f"<{prompt}>" for prompt in prompts]
+
+
+def test_all_workers_ask_at_once(space, executor):
+    gate = Gate()
+    space.answer = [gate, "fine"]
+    opener = threading.Thread(
+        target=lambda: (space.wait_for(lambda: space.open_streams == WORKERS, 60), gate.set())
+    )
+    opener.start()
+    with Client(space.url) as client:
+        # They are alike, and each is asked.
+        answers = list(client.map(["same"] * WORKERS, workers=WORKERS, executor=executor))
+    opener.join()
+    assert [answer.text for answer in answers] == ["fine"] * WORKERS
+    assert count(space, "/queue/join") == WORKERS
+
+
+def test_the_workers_of_one_process_share_one_client(space, executor):
+    with Client(space.url) as client:
+        assert len(list(client.map("x" * 40, workers=WORKERS, executor=executor))) == 40
+    assert count(space, "/config") <= WORKERS
+    assert space.connections <= WORKERS
+
+
+def test_an_error_comes_back_whole(space, executor):
+    space.answer = ["Paris", Fail("the GPU is gone")]
+    with Client(space.url) as client:
+        (answer,) = client.map(["Hi"], executor=executor)
+    assert (answer.error.detail, answer.error.partial) == ("the GPU is gone", "Paris")
+
+
+def test_a_full_queue_slows_down_all_workers_wherever_they_are(executor):
+    """One after the other, since there is room for one; the others are refused and come again."""
+    gates = [Gate() for _ in range(20)]
+    for gate in gates[1:]:
+        gate.set()
+    script = [[gate, "fine"] for gate in gates]
+    with FakeSpace(first=script, limit=1, queue_size=0) as space, Client(space.url) as client:
+        opener = threading.Thread(
+            target=lambda: (
+                space.wait_for(lambda: count(space, "/queue/join") >= WORKERS, 60),
+                gates[0].set(),
+            )
+        )
+        opener.start()
+        answers = list(client.map("x" * 20, workers=WORKERS, executor=executor))
+        opener.join()
+    assert [answer.text for answer in answers] == ["fine"] * 20
+    assert sum(answer.attempts for answer in answers) >= 20 + WORKERS - 1
+
+
+def test_what_a_busy_space_refused_counts_as_tries(space, executor):
+    space.join = [Reply(429, {"detail": "Too many requests."}, {"retry-after": "0.1"})] * 2
+    with Client(space.url) as client:
+        answers = list(client.map("abcd", workers=WORKERS, executor=executor))
+    assert [answer.text for answer in answers] == ["<a>", "<b>", "<c>", "<d>"]
+    assert sum(answer.attempts for answer in answers) == 4 + 2
+
+
+def test_closing_starts_nothing_more(space, executor):
+    with Client(space.url) as client:
+        answers = client.map((str(n) for n in range(1000)), workers=WORKERS, executor=executor)
+        assert next(answers).text == "<0>"
+        answers.close()
+        assert executor.submit(int, "7").result() == 7
+    assert count(space, "/queue/join") <= (AHEAD + 1) * WORKERS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_broken_process_pool_is_raised(space):
+    space.answer = Hang()
+    with processes("spawn", 1) as executor, Client(space.url) as client:
+        victim = executor.submit(os.getpid).result()
+
+        def prompts():
+            yield "0"
+            space.wait_for(lambda: space.open_streams == 1, timeout=30)
+            os.kill(victim, signal.SIGKILL)
+            yield "1"
+
+        with pytest.raises(BrokenProcessPool):
+            list(client.map(prompts(), executor=executor))
