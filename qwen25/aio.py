@@ -16,7 +16,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     AsyncGenerator,
-    AsyncIterator,
     Callable,
     Deque,
     Dict,
@@ -51,8 +50,8 @@ TURN = 0.005
 #: Pieces that come thicker than one in so many seconds are taken together: waking the loop for each
 #: would cost more than all the rest.
 LULL = 0.001
-#: Seconds to wait for a thread that was interrupted: looking up a host's name, connecting and
-#: a TLS handshake take no notice.
+#: Seconds to wait, at most, for a thread that was interrupted: looking up a host's name takes no
+#: notice, nor does a TLS handshake.
 PATIENCE = 1.0
 
 #: Puts something into the queue; a `functools.partial` is called by the loop in its turn.
@@ -103,7 +102,7 @@ class AsyncClient:
         """Begin a talk in turns; the arguments are those of `Client.conversation`."""
         return AsyncConversation(self, **options)  # type: ignore[arg-type]
 
-    def map(self, prompts: Iterable[Prompt], **options: Any) -> AsyncIterator[Answer]:
+    def map(self, prompts: Iterable[Prompt], **options: Any) -> AsyncGenerator[Answer, None]:
         """Ask many prompts, and hand out an `Answer` for each.
 
         The arguments are those of `Client.map`; the prompts are taken in a thread.
@@ -454,7 +453,7 @@ class _Call(Client):
         self.ended = threading.Event()
         self._clock = _Clock(self.ended)
         self._client = client
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a stream that is collected interrupts in any thread
         self._running: List[Exchange] = []
 
     def interrupt(self) -> None:

@@ -37,7 +37,11 @@ class QwenError(Exception):
 
     def __str__(self) -> str:
         message = str(self.args[0]) if self.args else ""
-        return f"{message} {self.hint}" if self.hint else message
+        if not self.hint:
+            return message
+        # A reason that came from elsewhere need not end as a sentence does.
+        stop = "" if message.endswith((".", "!", "?")) else "."
+        return f"{message}{stop} {self.hint}"
 
 
 class InvalidRequestError(QwenError, ValueError):

@@ -328,11 +328,9 @@ class Line:
             response.close()
 
     def interrupt(self) -> None:
-        """End a read that another thread waits in."""
-        response = self._stream
-        fp = None if response is None else _file(response)
-        if isinstance(fp, _LimitedResponse):
-            fp.shut_down()
+        """End a read of the stream that another thread waits in."""
+        if self._stream is not None and self._socket is not None:
+            _shut_down(self._socket)
 
     def abandon(self) -> None:
         """From another thread: end whatever is done on this line, for good."""
@@ -641,9 +639,6 @@ class _LimitedReader(io.RawIOBase):
         self._raw.close()
         super().close()
 
-    def shut_down(self) -> None:
-        _shut_down(self._sock)
-
 
 def _shut_down(sock: socket.socket) -> None:
     # A socket that is about to connect cannot be shut down, but be made to fail at that; one that
@@ -673,10 +668,6 @@ class _LimitedResponse(http.client.HTTPResponse):
     def limit(self, patience: Callable[[], float]) -> None:
         """From now on, let each read wait as long as `patience()` says."""
         self._reader.patience = patience
-
-    def shut_down(self) -> None:
-        """End a read that waits, and all later ones."""
-        self._reader.shut_down()
 
 
 class _LimitedAdapter(HTTPAdapter):

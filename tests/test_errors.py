@@ -69,3 +69,9 @@ def test_every_error_is_public(kind):
 )
 def test_an_error_is_also_what_a_caller_would_catch(kind, builtin):
     assert issubclass(kind, builtin)
+
+
+def test_message_and_hint_are_two_sentences():
+    """Also when the message ends with a reason that the server gave."""
+    error = errors.GenerationError("It failed: CUDA out of memory", hint="Ask again.")
+    assert str(error) == "It failed: CUDA out of memory. Ask again."

@@ -962,7 +962,7 @@ def test_32_callers_are_answered_at_once() -> None:
 
 
 def test_the_fixture_is_a_space_that_the_environment_names(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("pytest_plugins = ['qwen25.pytest_plugin']")
+    # The plugin is there by its entry point, as for everybody who has installed the package.
     pytester.makepyfile("""
         import os, urllib.request
 
