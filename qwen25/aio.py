@@ -32,14 +32,12 @@ from .client import Client
 from .conversation import Conversation
 from .errors import InvalidRequestError
 from .events import Event, Text
+from .interruptible import Interruptible
 from .prompt import Prompt
 from .streaming import Stream
-from .timeouts import Clock
 
 if TYPE_CHECKING:
-    from .app import App
     from .batch import Answer
-    from .exchange import Exchange
 
 __all__ = ["AsyncClient", "AsyncConversation", "AsyncStream"]
 
@@ -51,7 +49,7 @@ TURN = 0.005
 #: would cost more than all the rest.
 LULL = 0.001
 #: Seconds to wait, at most, for a thread that was interrupted: looking up a host's name takes no
-#: notice, nor does a TLS handshake.
+#: notice.
 PATIENCE = 1.0
 
 #: Puts something into the queue; a `functools.partial` is called by the loop in its turn.
@@ -340,7 +338,7 @@ class Reader:
     ) -> None:
         #: All was read, and taken.
         self.complete = False
-        self._call = _Call(client)
+        self._call = Interruptible(client)
         self._work = work
         self._ahead = ahead
         self._among = set() if among is None else among
@@ -443,44 +441,3 @@ class Reader:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # it was closed
             self._call.interrupt()
-
-
-class _Call(Client):
-    """A client as one call sees it: with the same connections, and an end from outside."""
-
-    def __init__(self, client: Client) -> None:
-        self.__dict__.update(client.__dict__)
-        self.ended = threading.Event()
-        self._clock = _Clock(self.ended)
-        self._client = client
-        self._lock = threading.RLock()  # a stream that is collected interrupts in any thread
-        self._running: List[Exchange] = []
-
-    def interrupt(self) -> None:
-        """End what waits, in whatever thread, and let nothing begin."""
-        self.ended.set()
-        with self._lock:
-            running = self._running
-        for exchange in running:
-            exchange.interrupt()
-
-    def _begin(self, exchange: Exchange) -> None:
-        with self._lock:
-            self._running = [each for each in self._running if not each.closed] + [exchange]
-        # Looked at afterwards: one of both threads sees what the other has done.
-        if self.ended.is_set():
-            exchange.interrupt()
-        self._client._begin(exchange)
-
-    def _open(self) -> App:
-        return self._client._open()
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return self._client.__reduce__()
-
-
-class _Clock(Clock):
-    """Sleeps no longer than its call lasts."""
-
-    def __init__(self, ended: threading.Event) -> None:
-        self.sleep = ended.wait  # type: ignore[assignment]

@@ -54,10 +54,8 @@ class Decoder:
 
     @property
     def text(self) -> str:
-        """The answer so far."""
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        """The answer so far; may be asked for in another thread than the reader's."""
+        return "".join(self._pieces)
 
     def feed(self, message: Dict[str, Any]) -> Union[str, Event]:
         """Read one message.

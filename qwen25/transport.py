@@ -169,6 +169,7 @@ class Line:
         self._stream: Optional[requests.Response] = None
         self.abandoned = False
         self._socket: Optional[socket.socket] = None
+        self._handle: Optional[socket.socket] = None
 
     def log_in(self, countdown: Countdown) -> None:
         """Open an app that is behind Gradio's login; the cookies stay in the session."""
@@ -335,8 +336,9 @@ class Line:
     def abandon(self) -> None:
         """From another thread: end whatever is done on this line, for good."""
         self.abandoned = True
-        if self._socket is not None:
-            _shut_down(self._socket)
+        for sock in (self._socket, self._handle):
+            if sock is not None:
+                _shut_down(sock)
 
     def uses(self, sock: socket.socket) -> None:
         """Told by a connection of this line: what is asked now goes over this socket."""
@@ -344,6 +346,12 @@ class Line:
         # Looked at afterwards, so that one of both threads sees what the other has set.
         if self.abandoned:
             _shut_down(sock)
+
+    def has_connected(self, sock: socket.socket) -> None:
+        """Told by a new connection of this line, before TLS takes the socket from it."""
+        self._handle = handle = sock.dup()
+        if self.abandoned:
+            _shut_down(handle)
 
     def _where(self) -> Dict[str, Any]:
         return {"space": self._transport.address.id, "url": self._transport.address.url}
@@ -393,6 +401,9 @@ class Line:
             raise translate(error, countdown, _host(url)) from error
         finally:
             _asking.line = None
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                handle.close()
         _log.debug("%s %s: %s", method, url.split("?")[0], response.status_code)
         return response
 
@@ -725,6 +736,8 @@ def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
             if line is not None:
                 line.uses(sock)
             sock.connect(address)
+            if line is not None:
+                line.has_connected(sock)
             return sock
         except OSError as error:
             sock.close()

@@ -61,12 +61,13 @@ def _whole_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
             continue
         pending += chunk
         cut = 0
-        for end in _EVENT_ENDS:
-            found = pending.rfind(end, searched)
-            if found >= 0:
-                cut = max(cut, found + len(end))
+        if b"\n" in chunk or b"\r" in chunk:  # seldom inside a large event, and found quickly
+            for end in _EVENT_ENDS:
+                found = pending.rfind(end, searched)
+                if found >= 0:
+                    cut = max(cut, found + len(end))
         if cut:
-            yield bytes(pending[:cut])
+            yield bytes(memoryview(pending)[:cut])
             del pending[:cut]
         elif len(pending) > EVENT_LIMIT:
             raise ProtocolError(

@@ -1,4 +1,4 @@
-"""Many prompts: the answers of `Client.map`, and batches from file to file that survive anything."""
+"""Many prompts: the answers of `Client.map`, and batches from file to file that survive all."""
 
 from .answers import Answer
 from .running import Batch, Summary, run

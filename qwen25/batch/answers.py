@@ -22,6 +22,7 @@ from typing import (
 )
 
 from ..errors import InvalidRequestError, QwenError
+from ..interruptible import Interruptible
 from ..prompt import Prompt
 from ..retrying import Retries
 from ..timeouts import Timeout
@@ -240,8 +241,8 @@ class Answers:
     def _give_up(self, now: float) -> None:
         """Conclude those who cannot wait until the gate opens.
 
-        While others are answered, nobody waits for too long: the Space is alive, and the gate serves
-        them in their turn.
+        While others are answered, nobody waits for too long: the Space is alive, and the gate
+        serves them in their turn.
         """
         until = self._gate.opens_at
         if until <= now:
@@ -299,4 +300,7 @@ def map_prompts(
 ) -> Generator[Answer, None, None]:
     """What `Client.map` does; its arguments are checked when it is called."""
     questions = (Question(prompt, model, system) for prompt in prompts)
-    return Answers(client, questions, **options).each()
+    answers = Answers(client, questions, **options)
+    if isinstance(client, Interruptible):
+        client.when_interrupted(answers.finish)  # also while it waits for the gate to open
+    return answers.each()

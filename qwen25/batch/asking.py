@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 from ..errors import QwenError
 from ..events import Event, Started
+from ..interruptible import Interruptible
 from ..prompt import Prompt
 from ..timeouts import Timeout
-from .interruptible import Interruptible
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -45,7 +45,8 @@ class Asker:
     def __init__(self, client: Client, key: Optional[str] = None) -> None:
         self._client = client
         self._key = uuid.uuid4().hex if key is None else key
-        self._calls = Interruptible(client)
+        # What is tried again, the map decides.
+        self._calls = Interruptible(client, max_retries=0)
 
     def __call__(self, question: Question, limits: Timeout, which: Tuple[int, int]) -> Outcome:
         """Ask once.

@@ -68,7 +68,7 @@ class Journal:
         return bool(recorded)
 
     def forget_failed(self) -> None:
-        """Drop the lines of those that are to be asked anew: a file without them takes its place."""
+        """Drop the lines of those to be asked anew: a file without them takes its place."""
         if not (self._retry_failed and self.failed):
             return
         beside = f"{self.path}.qwen25-tmp"  # one name: what a kill leaves there is written over

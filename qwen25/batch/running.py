@@ -75,7 +75,9 @@ class Batch:
         limit: Optional[int] = None,
         retry_failed: bool = False,
     ) -> None:
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        if limit is not None and (
+            isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+        ):
             raise InvalidRequestError(f"limit={limit!r} is not a number of prompts.")
         #: Whether it waits for a line of the input just now.
         self.reading = False

@@ -125,7 +125,9 @@ def _progress() -> Iterator[Callable[[Summary], object]]:
 
         def show(summary: Summary) -> None:
             total = None if summary.share is None else 1.0
-            bar.update(task, total=total, completed=summary.share or 0.0, description=_words(summary))
+            bar.update(
+                task, total=total, completed=summary.share or 0.0, description=_words(summary)
+            )
 
         yield show
 

@@ -29,7 +29,7 @@ class Replace(NamedTuple):
 class Message(NamedTuple):
     """Any message of the queue; `event_id` is filled in unless it is there.
 
-    `process_completed` ends the script, `unexpected_error` the connection too, as a real Space does.
+    `process_completed` ends the script, `unexpected_error` the connection too, as in a real Space.
     """
 
     fields: Mapping[str, Any]

@@ -23,6 +23,7 @@ import qwen25
 import qwen25.aio
 from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
+from qwen25.interruptible import Interruptible
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
 
 sys.path.append(str(Path(__file__).parent.parent / "faults"))
@@ -298,7 +299,7 @@ def test_cancelling_a_map_closes_all_its_connections():
 
 def test_a_map_goes_to_other_processes_as_the_client_it_is_made_of():
     client = Client("http://127.0.0.1:1")
-    assert type(pickle.loads(pickle.dumps(qwen25.aio._Call(client)))) is Client
+    assert type(pickle.loads(pickle.dumps(Interruptible(client)))) is Client
 
 
 @pytest.mark.parametrize(
@@ -442,7 +443,7 @@ async def fails(client, way):
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
 def test_a_fault_ends_in_its_error(row, monkeypatch):
     """The table of the blocking client, asked for in every way at once."""
-    monkeypatch.setattr(qwen25.aio, "_Clock", lambda ended: QuickClock())
+    monkeypatch.setattr(qwen25.interruptible, "_Clock", lambda ended: QuickClock())
 
     async def main(url):
         async with AsyncClient(url, timeout=row.timeout) as client:
@@ -476,7 +477,7 @@ def test_a_refused_connection_is_its_error(way):
 
 
 def test_complete_asks_anew_when_the_stream_breaks(monkeypatch):
-    monkeypatch.setattr(qwen25.aio, "_Clock", lambda ended: QuickClock())
+    monkeypatch.setattr(qwen25.interruptible, "_Clock", lambda ended: QuickClock())
 
     async def main(url):
         async with AsyncClient(url) as client:
@@ -527,6 +528,28 @@ def connecting(monkeypatch):
     monkeypatch.setattr(qwen25.transport.Line, "uses", tell)
     with full_backlog() as url:
         yield url, lambda: set_soon(begun), lambda: None
+
+
+@contextmanager
+def shaking_hands(monkeypatch):
+    """The greeting of TLS was sent, and is not answered."""
+    greeted, left = threading.Event(), threading.Event()
+
+    def listen():
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(20)
+            connection.recv(65536)
+            greeted.set()
+            connection.recv(65536)
+            left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=listen)
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        yield url, lambda: set_soon(greeted), lambda: set_soon(left)
+        server.join(20)
 
 
 @contextmanager
@@ -598,7 +621,7 @@ def streaming(monkeypatch):
     return reached(space, lambda: space.open_streams)
 
 
-STAGES = [connecting, looking, joining, retrying, opening, queued, streaming]
+STAGES = [connecting, shaking_hands, looking, joining, retrying, opening, queued, streaming]
 
 
 @contextmanager
@@ -1001,3 +1024,20 @@ def test_streams_in_several_loops_share_one_client():
             got = list(pool.map(lambda prompt: run(client.complete(prompt)), asked))
         run(client.aclose())
     assert got == asked
+
+
+def test_a_map_that_waits_for_a_busy_space_is_ended_too():
+    """It waits for no connection then, but for the time that the Space has named."""
+
+    async def main(space):
+        async with AsyncClient(space.url) as client:
+            task = asyncio.ensure_future(listed(client.map(["one", "two"])))
+            await wait_for(space, lambda: len(space.requests) >= 2)
+            await in_thread(lambda: space.wait_for(lambda: not space.open_streams))
+            running = threads()
+            assert running
+            await cancelled(task)
+            await in_thread(assert_gone, running)
+
+    with FakeSpace(join=Reply(429, b"", {"Retry-After": "50"})) as space:
+        run(main(space))

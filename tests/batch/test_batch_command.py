@@ -113,9 +113,7 @@ def test_standard_input_is_a_file_too(space, files):
         pytest.param(["IN", "."], 1, "Is a directory: .", id="a folder"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_an_exit_code(
-    space, tmp_path, arguments, code, said
-):
+def test_what_is_wrong_is_said_in_one_line_and_an_exit_code(space, tmp_path, arguments, code, said):
     (tmp_path / "IN").write_text("Hi\n")
     (tmp_path / "FOREIGN").write_text("my thesis\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

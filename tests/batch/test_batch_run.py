@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import threading
+import time
+from io import FileIO
 
 import pytest
 
 from qwen25 import Client, InvalidRequestError
-from qwen25.batch import Batch, run
-from qwen25.testing import Fail, FakeSpace
+from qwen25.batch import Batch, journal, run
+from qwen25.cli.batch import _finishing_at_interrupt
+from qwen25.testing import Fail, FakeSpace, Gate, Reply
 
 
 @pytest.fixture
@@ -39,9 +44,7 @@ def records(path):
 
 
 def asked(space):
-    return [
-        request.json["data"][0] for request in space.requests if request.path.endswith("/join")
-    ]
+    return [request.json["data"][0] for request in space.requests if request.path.endswith("/join")]
 
 
 # What is asked
@@ -366,6 +369,24 @@ def test_the_lock_goes_with_the_file_that_takes_the_place_of_another(files, spac
                 run(source, out, client=client)
 
 
+def test_a_file_that_is_replaced_before_it_is_locked_is_opened_anew(files, client, monkeypatch):
+    source, out = files
+    write(source, "0", "1")
+    run(source, out, client=client, limit=1)
+    lock = journal._lock
+
+    def replace_and_lock(descriptor):
+        monkeypatch.setattr(journal, "_lock", lock)
+        other = out.with_name("other")
+        other.write_bytes(out.read_bytes())
+        other.replace(out)
+        lock(descriptor)
+
+    monkeypatch.setattr(journal, "_lock", replace_and_lock)
+    assert run(source, out, client=client).answered == 1
+    assert [line["text"] for line in records(out)] == ["<0>", "<1>"]
+
+
 def test_a_missing_input_leaves_no_output(files, client):
     with pytest.raises(FileNotFoundError):
         run(*files, client=client)
@@ -402,6 +423,25 @@ def test_what_a_full_disk_took_in_stays_valid_and_the_batch_goes_on_later(files,
     assert [line["index"] for line in records(out)] == list(range(20))
 
 
+def test_half_a_line_that_a_full_disk_took_in_is_taken_back(files, client):
+    source, out = files
+    write(source, *range(3))
+    run(source, out, client=client, limit=2)
+    content = out.read_bytes()
+
+    class FullDisk(FileIO):
+        def write(self, data):
+            super().write(data[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Batch(source, out, client=client) as batch:
+        batch._journal._file.close()
+        batch._journal._file = FullDisk(str(out), "a+b")
+        with pytest.raises(OSError):
+            list(batch.each())
+    assert out.read_bytes() == content
+
+
 def test_a_disk_that_is_full_while_failed_ones_are_dropped_costs_nothing(files, space, client):
     resource = pytest.importorskip("resource", reason="this system limits no file sizes")
     source, out = files
@@ -435,6 +475,80 @@ def test_each_line_is_on_the_disk_before_the_next_answer_is_looked_at(files, cli
         sizes = [(out.stat().st_size, synced[-1], len(synced)) for _ in batch.each()]
     assert [count for _, _, count in sizes] == [1, 2, 3, 4, 5]
     assert all(size == on_disk for size, on_disk, _ in sizes)
+
+
+# Its end from outside
+
+
+def test_finish_lets_those_on_their_way_end_and_takes_no_others(files, space, client):
+    source, out = files
+    write(source, *range(10))
+    gate = Gate()
+    space.answer = lambda question: [gate, f"<{question.prompt}>"]
+    with Batch(source, out, client=client, workers=3) as batch:
+
+        def finish():
+            space.wait_for(lambda: space.open_streams == 3)
+            batch.finish()
+            gate.set()
+
+        finisher = threading.Thread(target=finish)
+        finisher.start()
+        assert len(list(batch.each())) == 3
+        finisher.join()
+    assert [line["text"] for line in records(out)] == ["<0>", "<1>", "<2>"]
+
+
+def test_finish_ends_the_waiting_for_a_busy_space(files, space, client):
+    space.join = Reply(429, {"detail": "Too many requests."}, {"retry-after": "500"})
+    write(files[0], *range(10))
+    with Batch(*files, client=client, workers=1) as batch:
+        answers = batch._answers
+
+        def finish():
+            while answers._sent or not answers._waiting:
+                time.sleep(0.01)
+            time.sleep(0.1)  # it works at any moment, but this one is meant: while it waits
+            batch.finish()
+
+        finisher = threading.Thread(target=finish)
+        finisher.start()
+        assert list(batch.each()) == []
+        finisher.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_ctrl_c_while_the_input_is_waited_for_ends_it_and_finishes_what_is_in_hand(
+    tmp_path, space, client
+):
+    source, out = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(source)
+    gate = Gate()
+    space.answer = [gate, "fine"]
+    late = []
+
+    def interrupt():
+        with open(source, "wb", buffering=0) as pipe:
+            pipe.write(b"one\n")
+            space.wait_for(lambda: space.open_streams == 1, 60)
+            while not batch.reading:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+            gate.set()
+            late.append(not ended.wait(20))  # after that the pipe's end would end it
+
+    batch = None
+    ended = threading.Event()
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with Batch(source, out, client=client, workers=2) as batch:
+        with _finishing_at_interrupt(batch) as interrupted:
+            assert len(list(batch.each())) == 1
+        ended.set()
+        assert interrupted()
+    interrupter.join()
+    assert late == [False]
+    assert [line["text"] for line in records(out)] == ["fine"]
 
 
 # The summary

@@ -6,9 +6,10 @@ import contextlib
 import gc
 import itertools
 import pickle
+import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
@@ -19,12 +20,13 @@ from qwen25 import (
     InvalidRequestError,
     QueueFullError,
     RateLimitError,
-    Timeout,
     TimedOutError,
+    Timeout,
     UnknownModelError,
 )
 from qwen25.batch import Answer
 from qwen25.batch.answers import AHEAD
+from qwen25.batch.asking import Outcome
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Reply
 
 TOO_MANY = {"detail": "Too many requests."}
@@ -86,9 +88,7 @@ def test_answers_come_in_the_order_of_the_prompts(space, client):
     gate = Gate()
     space.answer = lambda question: [gate, "late"] if question.prompt == "0" else question.prompt
     answers = client.map((str(number) for number in range(8)), workers=2)
-    threading.Thread(
-        target=lambda: (space.wait_for(lambda: joins(space) == 8), gate.set())
-    ).start()
+    threading.Thread(target=lambda: (space.wait_for(lambda: joins(space) == 8), gate.set())).start()
     told = [(answer.index, answer.prompt, answer.text) for answer in answers]
     assert told == [(0, "0", "late")] + [(n, str(n), str(n)) for n in range(1, 8)]
 
@@ -229,9 +229,13 @@ def test_so_many_are_asked_at_once_as_there_are_workers(space, client):
     assert len(most) == 12
 
 
+PATIENT = Timeout(idle=None, total=None)
+
+
 def test_closing_stops_what_runs_and_starts_nothing_more(space, client):
     space.answer = lambda question: "first" if question.prompt == "0" else ["...", Hang()]
-    answers = client.map((str(number) for number in itertools.count()), workers=3)
+    prompts = (str(number) for number in itertools.count())
+    answers = client.map(prompts, workers=3, timeout=PATIENT)
     assert next(answers).text == "first"
     space.wait_for(lambda: space.open_streams == 3)
     asked = joins(space)
@@ -241,9 +245,20 @@ def test_closing_stops_what_runs_and_starts_nothing_more(space, client):
     assert not map_threads()
 
 
+def test_closing_ends_also_what_is_not_in_the_queue_yet(space, client):
+    client.complete("the wiring is known")
+    space.join = [None, Hang(), Hang()]
+    answers = client.map("abc", workers=2, timeout=PATIENT, ordered=False)
+    assert next(answers).text in ("<a>", "<b>")
+    space.wait_for(lambda: joins(space) == 1 + 3)
+    answers.close()
+    assert not map_threads()
+
+
 def test_leaving_the_loop_is_closing(space, client):
     space.answer = lambda question: "first" if question.prompt == "0" else Hang()
-    for answer in client.map((str(number) for number in itertools.count()), workers=3):
+    prompts = (str(number) for number in itertools.count())
+    for answer in client.map(prompts, workers=3, timeout=PATIENT):
         break
     gc.collect()  # where that is not done at once
     space.wait_for(lambda: not space.open_streams)
@@ -323,6 +338,37 @@ def test_the_tries_of_one_prompt_share_its_time_limit(space, no_pauses):
         (answer,) = client.map(["Hi"], timeout=1.2)
     assert isinstance(answer.error, TimedOutError)
     assert answer.attempts <= 3
+
+
+def test_an_answer_costs_the_same_however_many_came_before():
+    """Counted in calls of functions, in a map whose executor and Space need no time."""
+
+    class Inline(Executor):
+        def submit(self, function, *arguments):
+            future = Future()
+            future.set_result(Outcome("fine", None, 0.0, 0.0))
+            return future
+
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    costs = []
+    prompts = map(str, range(20_000))
+    answers = Client("http://127.0.0.1:9").map(prompts, executor=Inline())
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        for answer in answers:
+            if (answer.index + 1) % 1000 == 0:
+                costs.append(calls)
+                calls = 0
+    finally:
+        sys.setprofile(before)
+    assert len(costs) == 20
+    assert set(costs[1:-1]) == {costs[1]}  # the last ones take no new prompt
 
 
 # Kindness
