@@ -56,3 +56,10 @@ __all__ = [
     "complete",
     "stream",
 ]
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """Give an IPython the magics `%qwen` and `%%qwen`; called by `%load_ext qwen25`."""
+    from .notebook import load
+
+    load(ipython)

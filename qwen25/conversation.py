@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Union
 
 from .errors import InvalidRequestError
 from .events import Event
@@ -136,6 +136,16 @@ class Conversation:
     def _add(self, prompt: str, answer: str) -> None:
         self.messages.append({"role": "user", "content": prompt})
         self.messages.append({"role": "assistant", "content": answer})
+
+    def _repr_markdown_(self) -> str:
+        from .notebook import markdown_transcript
+
+        return markdown_transcript(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from .notebook import transcript
+
+        printer.text(transcript(self))
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self.messages)} messages>"

@@ -114,6 +114,11 @@ class Stream:
         if exchange is not None:
             exchange.close()
 
+    def _ipython_display_(self) -> None:
+        from .notebook import show_result
+
+        show_result(self)
+
     def __repr__(self) -> str:
         state = "complete" if self._exchange.complete else "open"
         if self._exchange.closed and not self._exchange.complete:
