@@ -1,0 +1,88 @@
+"""Rounds of `qwen25 batch`, which is killed at random moments until a run comes to its end.
+
+    python tests/bench/kill_batch.py [ROUNDS [PROMPTS]]
+
+In each round a batch is started, ended by SIGKILL after a random time, and started again, until it
+says that it is done. After one kill of four the last line is cut somewhere: the system seldom
+leaves half a line, and it has to be seen. Then every prompt has to be answered exactly once, by its
+own answer, and every line has to be JSON. Exit code 1, and what was wrong, when that is not so.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from qwen25.testing import Delay, FakeSpace, Question
+
+
+def answer(question: Question) -> list:
+    """Long enough, and with characters that take several bytes, for a line to be cut anywhere."""
+    return [Delay(0.005), f"<{question.prompt}> ", "Zürich 北京 " * 50]
+
+
+def cut_last_line(out: Path, chance: random.Random) -> None:
+    """Leave of it what a write leaves that was stopped on its way."""
+    if out.exists() and out.stat().st_size:
+        content = out.read_bytes()
+        start = content.rstrip(b"\n").rfind(b"\n") + 1
+        out.write_bytes(content[: chance.randrange(start, len(content))])
+
+
+def killed_rounds(folder: Path, rounds: int, prompts: int, chance: random.Random) -> int:
+    """Returns how many runs were killed.
+
+    Raises:
+        AssertionError: An answer is lost, there twice, or not JSON.
+    """
+    kills = 0
+    source = folder / "in.txt"
+    source.write_text("".join(f"prompt {number}\n" for number in range(prompts)))
+    with FakeSpace(answer) as space:
+        command = [sys.executable, "-m", "qwen25", "batch", str(source)]
+        began = time.monotonic()
+        subprocess.run([*command, str(folder / "whole"), "--space", space.url], check=True)
+        longest = time.monotonic() - began
+        for number in range(rounds):
+            out = folder / f"{number}.jsonl"
+            while True:
+                run = subprocess.Popen(
+                    [*command, str(out), "--space", space.url], stderr=subprocess.DEVNULL
+                )
+                try:
+                    code = run.wait(chance.uniform(0.1, 1.1 * longest))
+                    break
+                except subprocess.TimeoutExpired:
+                    run.kill()
+                    run.wait()
+                    kills += 1
+                    if chance.random() < 0.25:
+                        cut_last_line(out, chance)
+            assert code == 0, f"round {number} ended with {code}"
+            lines = [json.loads(line) for line in out.read_bytes().splitlines()]
+            assert sorted(line["index"] for line in lines) == list(range(prompts)), number
+            for line in lines:
+                assert line["text"].startswith(f"<prompt {line['index']}> "), line
+            out.unlink()
+    return kills
+
+
+def main(rounds: int = 200, prompts: int = 100) -> int:
+    seed = random.randrange(10**6)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        kills = killed_rounds(Path(folder), rounds, prompts, random.Random(seed))
+    print(
+        f"{rounds} rounds of {prompts} prompts, seed {seed}: {kills} runs killed, every prompt"
+        f" answered exactly once, every line valid; {time.monotonic() - began:.0f} s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
