@@ -17,11 +17,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import List, Union
 
 from qwen25.testing import Delay, FakeSpace, Question
 
 
-def answer(question: Question) -> list:
+def answer(question: Question) -> List[Union[str, Delay]]:
     """Long enough, and with characters that take several bytes, for a line to be cut anywhere."""
     return [Delay(0.005), f"<{question.prompt}> ", "Zürich 北京 " * 50]
 

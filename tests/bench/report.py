@@ -68,8 +68,8 @@ def figures_table(figures: Sequence[Figure]) -> Table:
     rows = [
         [
             figure.what,
-            f"{figure.measured:.3g} {figure.unit}",
-            f"{figure.limit:g} {figure.unit}",
+            f"{figure.measured:.3g} {figure.unit}".strip(),
+            f"{figure.limit:g} {figure.unit}".strip(),
             "met" if figure.met else "NOT MET",
         ]
         for figure in figures
