@@ -6,6 +6,7 @@ and the chatbot's value is touched only when a diff reaches beyond the answer's 
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from typing import Any, Dict, List, Optional, Sequence, Union
@@ -223,19 +224,16 @@ def _common_length(one: str, other: str) -> int:
     return low
 
 
-# Patterns are compiled and html is imported at the first failure: a script that goes well starts sooner.
-_TAG = r"</?[a-zA-Z][^<>]*>"
-_QUOTA = r"(?i)\bquota\b"
-_WAIT = r"(?i)(?:try again|retry) in\s+(?:(\d+):)?(\d+):(\d+)"
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)
+_WAIT = re.compile(r"(?:try again|retry) in\s+(?:(\d+):)?(\d+):(\d+)", re.IGNORECASE)
 
 
 def _plain(detail: Any) -> Optional[str]:
     """An app's reason as plain text: Gradio's own are HTML, and quoted by Gradio 4."""
     if detail is None:
         return None
-    import html
-
-    text = html.unescape(re.sub(_TAG, "", str(detail))).strip()
+    text = html.unescape(_TAG.sub("", str(detail))).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     # Gradio 4.10 turns an exception without a text into the word None.
@@ -250,8 +248,8 @@ def _failure(reason: Any) -> QwenError:
             hint="`partial` holds what came. Ask again; if it fails each time, try another"
             " model size or a shorter prompt, or look at the Space in a browser.",
         )
-    if re.search(_QUOTA, detail):
-        wait = re.search(_WAIT, detail)
+    if _QUOTA.search(detail):
+        wait = _WAIT.search(detail)
         retry_after = None
         if wait:
             hours, minutes, seconds = (int(number or 0) for number in wait.groups())

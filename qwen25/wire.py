@@ -32,7 +32,7 @@ def read_messages(chunks: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
     # raw_decode leaves out what json.loads does around it for every text.
     decode = json.JSONDecoder().raw_decode
     try:
-        for event in _SSEClient(_whole_events(chunks)).events():
+        for event in sseclient.SSEClient(_whole_events(chunks)).events():
             data = event.data.strip()
             message, end = decode(data)
             if end != len(data) or message.__class__ is not dict:
@@ -45,24 +45,6 @@ def read_messages(chunks: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
             f"The Space sent an event that cannot be read ({type(error).__name__}: {error}).",
             hint="Is something between you and the Space that changes what it sends? Ask again.",
         ) from error
-
-
-class _SSEClient(sseclient.SSEClient):  # type: ignore[misc]
-    """sseclient-py over chunks of whole events, without its stitching where a chunk is one event.
-
-    A version that does not call the method reads the same, a little slower.
-    """
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        super().__init__(chunks)
-        self._chunks = chunks
-
-    def _read(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            if chunk.find(b"\n\n") == len(chunk) - 2:
-                yield chunk
-            else:
-                yield from sseclient.SSEClient([chunk])._read()
 
 
 def _whole_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
