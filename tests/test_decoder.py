@@ -8,7 +8,6 @@ from qwen25 import (
     GenerationError,
     ProtocolError,
     Queued,
-    RateLimitError,
     Started,
     StreamInterruptedError,
 )
@@ -236,58 +235,16 @@ def test_a_message_without_a_kind_is_a_protocol_error():
         started("Hello").feed({"output": {}})
 
 
-@pytest.mark.parametrize(
-    ("reason", "detail"),
-    [
-        (None, None),
-        ("None", None),
-        ("", None),
-        ("'quoted'", "quoted"),
-        ("<b>Too long</b> &amp; too wide", "Too long & too wide"),
-        ("x < y and y > z", "x < y and y > z"),
-    ],
-)
-def test_a_failure_tells_its_reason_in_plain_text(reason, detail):
-    message = {"msg": "process_completed", "success": False, "output": {"error": reason}}
-    with pytest.raises(GenerationError) as caught:
-        started("Hello").feed(message)
-    assert caught.value.detail == detail
-    assert "None" not in str(caught.value)
+def test_a_failure_is_raised_with_its_reason():
+    message = {"msg": "process_completed", "success": False, "output": {"error": "no memory"}}
+    with pytest.raises(GenerationError, match="no memory"):
+        started("Hel").feed(message)
 
 
-@pytest.mark.parametrize(
-    ("reason", "retry_after"),
-    [
-        (
-            "You have exceeded your GPU quota (60s left vs. 75s requested). Try again in 0:04:30",
-            270,
-        ),
-        ("<span>GPU quota exceeded</span>. Please retry in 12:00:01", 43201),
-        ("The GPU quota is used up.", None),
-    ],
-)
-def test_a_gpu_quota_is_a_rate_limit(reason, retry_after):
-    message = {"msg": "process_completed", "success": False, "output": {"error": reason}}
-    with pytest.raises(RateLimitError) as caught:
-        started().feed(message)
-    assert caught.value.retry_after == retry_after
-
-
-@pytest.mark.parametrize(
-    ("message", "error"),
-    [
-        ({"message": "404: Session not found.", "session_not_found": True}, StreamInterruptedError),
-        ({"message": "404: Session not found."}, StreamInterruptedError),
-        ({"message": "Server stopped unexpectedly."}, StreamInterruptedError),
-        ({"message": "something else"}, GenerationError),
-        ({"message": None}, GenerationError),
-    ],
-    ids=str,
-)
-def test_an_unexpected_error_is_named(message, error):
-    with pytest.raises(error) as caught:
-        started().feed({"msg": "unexpected_error", **message})
-    assert "None" not in str(caught.value)
+def test_a_request_that_the_server_gives_up_is_interrupted():
+    message = {"msg": "unexpected_error", "message": "Session not found."}
+    with pytest.raises(StreamInterruptedError):
+        started("Hel").feed(message)
 
 
 def test_a_cancelled_answer_is_a_failure():

@@ -78,7 +78,7 @@ def measure(spaces: Dict[str, str], rounds: int) -> Section:
         return float(_run(_TIMED_IMPORT.format(statement)))
 
     in_turn(1, _SCRIPTS, run)  # reads the files into memory
-    scripts = in_turn(rounds * 5, _SCRIPTS, run)
+    scripts = in_turn(rounds * 20, _SCRIPTS, run)
     imports = in_turn(rounds * 5, _IMPORTS, import_time)
 
     def column(name: str, index: int) -> List[float]:
