@@ -12,17 +12,18 @@ LOCAL_PYTHON := 3.10
 PYENV_VERSIONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | sort -rV | paste -sd:)
 SOURCES := qwen25 tests setup.py
 
-.PHONY: help run test lint matrix docs bench clean
+.PHONY: help run test lint matrix docs bench release-check clean
 
 help:
-	@echo "make run     ask a local Space:  PROMPT='...' make run"
-	@echo "             ask another one:    SPACE=Qwen/Qwen2.5 make run"
-	@echo "make test    run all tests"
-	@echo "make lint    check format, style, types and the package"
-	@echo "make matrix  run the tests with every Python and Gradio that is promised"
-	@echo "make docs    build the documentation into build/docs"
-	@echo "make bench   measure, against other clients"
-	@echo "make clean   remove what the other commands made"
+	@echo "make run            ask a local Space:  PROMPT='...' make run"
+	@echo "                    ask another one:    SPACE=Qwen/Qwen2.5 make run"
+	@echo "make test           run all tests"
+	@echo "make lint           check format, style, types and the package"
+	@echo "make matrix         run the tests with every Python and Gradio that is promised"
+	@echo "make docs           build the documentation into build/docs"
+	@echo "make bench          measure, against other clients"
+	@echo "make release-check  all that has to be true before a tag"
+	@echo "make clean          remove what the other commands made"
 
 run: $(VENV)/installed
 ifdef SPACE
@@ -43,13 +44,17 @@ lint: $(VENV)/linters
 	$(BIN)/python tests/check_package.py
 
 matrix: $(VENV)/matrix
-	PYENV_VERSION=$(PYENV_VERSIONS) $(BIN)/tox run $(TOX)
+	PYENV_VERSION=$(PYENV_VERSIONS) $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner $(TOX)
 
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python tests/bench $(BENCH)
+
+release-check: $(VENV)/release
+	$(BIN)/python tests/check_release.py
+	$(MAKE) lint docs test matrix
 
 $(VENV)/installed: setup.cfg setup.py
 	@$(PYTHON) -c 'import sys; v = tuple(map(int, "$(LOCAL_PYTHON)".split("."))); \
@@ -72,6 +77,10 @@ $(VENV)/docs: $(VENV)/installed
 
 $(VENV)/matrix: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet "tox >= 4"
+	@touch $@
+
+$(VENV)/release: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --editable ".[release]"
 	@touch $@
 
 # The peers have an environment of their own, so that no test comes to depend on one.

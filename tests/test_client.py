@@ -14,10 +14,6 @@ import qwen25
 from qwen25 import (
     Client,
     InvalidRequestError,
-    Note,
-    Queued,
-    Started,
-    Text,
     Timeout,
     UnknownModelError,
 )
@@ -139,27 +135,8 @@ def test_a_bad_prompt_is_refused_without_a_request(client, space):
     assert list(space.requests) == []
 
 
-def test_models_and_space_are_read_from_the_space(client, space):
-    assert client.space.url == space.url
-    assert client.space.id is None
-    assert list(space.requests) == []
+def test_models_are_read_from_the_space(client):
     assert client.models[:2] == ["72B", "32B"]
-    assert client.space.protocol == "sse_v3"
-    assert client.space.endpoint == "model_chat"
-    assert client.space.version
-
-
-def test_events_tell_what_is_not_text():
-    script = [Queued(1, 2, 0.5), Started(3.0), Note("info", "a note"), "Hello"]
-    with FakeSpace(script) as space, Client(space.url) as client:
-        events = []
-        stream = client.stream("Hi", on_event=events.append)
-        seen = list(stream.events())
-    assert seen[-1] == Text("Hello")
-    assert seen[:-1] == events
-    assert Queued(1, 2, 0.5) in events
-    assert Started(3.0) in events
-    assert Note("info", "a note") in events
 
 
 def test_a_closed_client_says_so(client):

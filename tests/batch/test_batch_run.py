@@ -499,18 +499,23 @@ def test_finish_lets_those_on_their_way_end_and_takes_no_others(files, space, cl
     assert [line["text"] for line in records(out)] == ["<0>", "<1>", "<2>"]
 
 
-def test_finish_ends_the_waiting_for_a_busy_space(files, space, client):
+def test_finish_ends_the_waiting_for_a_busy_space(files, space, client, monkeypatch):
     space.join = Reply(429, {"detail": "Too many requests."}, {"retry-after": "500"})
     write(files[0], *range(10))
     with Batch(*files, client=client, workers=1) as batch:
-        answers = batch._answers
+        answers, waiting = batch._answers, threading.Event()
+        patience = answers._patience
+
+        def patience_told():
+            if not answers._sent:
+                waiting.set()
+            return patience()
 
         def finish():
-            while answers._sent or not answers._waiting:
-                time.sleep(0.01)
-            time.sleep(0.1)  # it works at any moment, but this one is meant: while it waits
+            assert waiting.wait(20)
             batch.finish()
 
+        monkeypatch.setattr(answers, "_patience", patience_told)
         finisher = threading.Thread(target=finish)
         finisher.start()
         assert list(batch.each()) == []

@@ -1,7 +1,7 @@
 """Measure all that `docs/benchmarks.md` tells: `python tests/bench [--rounds N] [SECTION ...]`.
 
-Prints the tables, and writes them into the page when all sections were measured. The exit code is 1
-when a figure is above its limit.
+Prints the tables, and writes them into the page and the README when all sections were measured. The
+exit code is 1 when a figure is above its limit.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import List
 import crowd
 import latency
 import local_space
+import readme
 import startup
 import throughput
 from replay import running
@@ -64,6 +65,7 @@ def main() -> int:
     if set(chosen) == set(_SECTIONS):
         write(_DOCS / "benchmarks.md", [verdict, *tables], _machine())
         plot(_DOCS / "benchmarks.svg", costs)
+        readme.write()
     return 0 if all(figure.met for figure in figures) else 1
 
 
