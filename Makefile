@@ -8,8 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The local Space stands on packages that need this; the library itself runs on 3.8.
 LOCAL_PYTHON := 3.10
-# pyenv's python3.8 and the others answer only when their versions are chosen.
-PYENV_VERSIONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | sort -rV | paste -sd:)
+# The shims of pyenv answer for the chosen version only; tox looks at the versions behind them too.
+PYTHONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | \
+	sed "s|.*|$$(pyenv root 2>/dev/null)/versions/&/bin|" | paste -sd:)
 SOURCES := qwen25 tests setup.py
 
 .PHONY: help run test lint matrix docs bench release-check clean
@@ -44,7 +45,7 @@ lint: $(VENV)/linters
 	$(BIN)/python tests/check_package.py
 
 matrix: $(VENV)/matrix
-	PYENV_VERSION=$(PYENV_VERSIONS) $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner $(TOX)
+	PATH="$$PATH$(PYTHONS:%=:%)" $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner $(TOX)
 
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs

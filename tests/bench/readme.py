@@ -1,4 +1,4 @@
-"""The README's table against its peers: cells of `docs/benchmarks.md`, so that both say the same."""
+"""The README's table against its peers: cells of the page of benchmarks, so that both say one thing."""
 
 from __future__ import annotations
 

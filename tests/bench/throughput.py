@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from typing import Any, Dict, List, Tuple
 
-from contenders import CONTENDERS, FLOOR, Ours, OursComplete
+from contenders import CONTENDERS, FLOOR, GradioClient, Ours, OursComplete
 from probe import probe
 from report import Figure, Section, Table, in_turn, ratio
 from streams import SHAPES, USUAL, Script
 
 LENGTHS = (1_000, 10_000, 100_000)
-#: A short answer is over in ten milliseconds: it is read this often in each round.
-_REPEATS = {1_000: 3}
+#: A short answer is over in ten milliseconds, and what else the machine does then weighs much: it
+#: is read this often in each round, spread over it.
+_REPEATS = {1_000: 5, 10_000: 3, 100_000: 1}
 #: Answers with much text, in few events or many.
 _BIG = {
     "one event of 2 MB": Script(events=1, width=2_000_000),
@@ -21,6 +23,9 @@ _BIG = {
     "sse_v1, 1,000 events": Script("sse_v1, whole values", 1_000),
     "sse_v1, 4,000 events": Script("sse_v1, whole values", 4_000),
 }
+
+#: It takes a second for each answer, and is far from every limit: it is asked once a round.
+_SLOW = GradioClient.name
 
 Costs = Dict[str, List[Tuple[int, float]]]
 
@@ -34,24 +39,28 @@ def measure(spaces: Dict[str, str], rounds: int) -> Tuple[Section, Costs]:
         for name, contender in CONTENDERS.items()
         if events <= contender.longest
     ]
+    repeated = [turn for turn in turns for _ in range(_REPEATS[turn[1]] if turn[0] != _SLOW else 1)]
 
-    def reading(turn: Tuple[str, int]) -> Dict[str, float]:
-        name, events = turn
-        script = Script(events=events)
-        results = [probe("reading", name, url, script) for _ in range(_REPEATS.get(events, 1))]
+    def reading(round: int) -> Dict[Tuple[str, int], Dict[str, float]]:
+        results: Dict[Tuple[str, int], List[Dict[str, float]]] = {turn: [] for turn in turns}
+        # A busy moment that comes again and again must not meet the same one each time.
+        for name, events in random.Random(round).sample(repeated, len(repeated)):
+            results[name, events].append(probe("reading", name, url, Script(events=events)))
         return {
-            "cpu": statistics.median(result["cpu"] for result in results) / events * 1e6,
-            "wall": statistics.median(result["wall"] for result in results) / events * 1e6,
-            "memory": max(result["memory"] for result in results),
+            turn: {
+                "cpu": statistics.median(one["cpu"] for one in found) / turn[1] * 1e6,
+                "wall": statistics.median(one["wall"] for one in found) / turn[1] * 1e6,
+                "memory": max(one["memory"] for one in found),
+            }
+            for turn, found in results.items()
         }
 
     for events in LENGTHS:  # the server makes the bytes at the first request
         probe("reading", FLOOR, url, Script(events=events))
-    # An answer is over soon, and what else the machine does then weighs much: twice the rounds.
-    results = in_turn(rounds * 2, turns, reading)
+    read = [reading(round) for round in range(rounds * 2)]
 
     def column(name: str, events: int, field: str) -> List[float]:
-        return [result[field] for result in results[name, events]]
+        return [results[name, events][field] for results in read]
 
     tables = []
     for events in LENGTHS:
@@ -106,7 +115,7 @@ def measure(spaces: Dict[str, str], rounds: int) -> Tuple[Section, Costs]:
         name: [
             (events, statistics.median(column(name, events, "cpu")))
             for events in LENGTHS
-            if (name, events) in results
+            if (name, events) in turns
         ]
         for name in CONTENDERS
     }
