@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
 from .client import Client
+from .controls import harmless
 from .conversation import Conversation
 from .errors import InvalidRequestError, QwenError
 from .events import Note, Queued, Text
@@ -79,7 +80,7 @@ class CellFailed(BaseException):
 def transcript(conversation: Conversation) -> str:
     """A conversation as plain text."""
     turns = [f"{role}: {content}" for role, content in _turns(conversation)]
-    return _harmless("\n\n".join(turns) or repr(conversation))
+    return harmless("\n\n".join(turns) or repr(conversation))
 
 
 def markdown_transcript(conversation: Conversation) -> str:
@@ -195,7 +196,7 @@ def _brief(error: _Error, line: Optional[str] = None) -> _Error:
     """Let IPython show one line for an error; the frames are still there for `%debug`."""
     line = f"{type(error).__name__}: {error}" if line is None else line
     # A partial of a builtin, since errors can be pickled.
-    setattr(error, "_render_traceback_", functools.partial(list, [_harmless(line)]))
+    setattr(error, "_render_traceback_", functools.partial(list, [harmless(line)]))
     return error
 
 
@@ -270,7 +271,7 @@ class _Page:
     def _update(self) -> None:
         text = "".join(self._pieces) or self._waiting
         if text != self._shown and (text or self._shown):
-            content = {"text/markdown": safe_markdown(text), "text/plain": _harmless(text)}
+            content = {"text/markdown": safe_markdown(text), "text/plain": harmless(text)}
             known = self._shown is not None
             self._display(content, raw=True, display_id=self._id, update=known)
             self._shown = text
@@ -287,7 +288,7 @@ class _Roll:
         """Add a piece."""
         if piece:
             self._begun = True
-            sys.stdout.write(_harmless(piece))
+            sys.stdout.write(harmless(piece))
             sys.stdout.flush()
 
     def correct(self, text: str) -> None:
@@ -315,14 +316,6 @@ class _Roll:
 
 # Text that somebody else wrote
 
-# What a terminal obeys, and what makes text run the other way than it is written.
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def _harmless(text: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-
-
 # Whether a piece of Markdown is code, a formula, a link or HTML, every program that shows notebooks
 # decides in its own way, and some of them run the HTML of fresh outputs. So nothing is left for
 # them to decide. Blocks of code are written so that all see where they begin and end. In all
@@ -340,7 +333,7 @@ def safe_markdown(text: str) -> str:
     """
     blocks: List[str] = []
     prose: List[str] = []
-    lines = iter(_harmless(text).split("\n"))
+    lines = iter(harmless(text).split("\n"))
     for line in lines:
         opening = _FENCE.fullmatch(line)
         if opening is None:

@@ -10,10 +10,11 @@ import os
 import sys
 from typing import Any, List, NoReturn
 
+from ..controls import harmless
 from ..version import __version__
 from . import ask
 from .failure import INTERRUPTED, report
-from .terminal import harmless, say
+from .terminal import say
 
 #: Each is a module here with `configure(parser)` and `run(arguments)`, imported when it is called.
 _COMMANDS = {

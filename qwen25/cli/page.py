@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.segment import Segment, SegmentLines
 
-from .terminal import harmless
+from ..controls import harmless
 
 if "table_open" not in Markdown.elements:
     raise ImportError("this version of rich leaves out tables")

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Optional, Type, Union
 
 from .. import Stream
-from .terminal import harmless, is_terminal, obeys, say
+from ..controls import harmless
+from .terminal import is_terminal, obeys, say
 from .waiting import Waiting
 
 if TYPE_CHECKING:

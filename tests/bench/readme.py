@@ -1,4 +1,4 @@
-"""The README's table against its peers: cells of the page of benchmarks, so that both say one thing."""
+"""The README's table against its peers: cells of the benchmarks' page, so that both agree."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_what_is_harmless_stays_as_it_is(text):
             id="code in a list",
         ),
         pytest.param("~~~\n```\n~~~", "````\n```\n````", id="a fence in code"),
-        pytest.param("a\x1b[0m\x00\u202eb", "a\ufffd[0m\ufffd\ufffdb", id="control characters"),
+        pytest.param("a\x1b[0m\x00\u202eb", "a\u241b[0m\u2400\ufffdb", id="control characters"),
         pytest.param("", "", id="nothing"),
     ],
 )

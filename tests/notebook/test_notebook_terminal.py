@@ -79,7 +79,7 @@ def test_control_characters_are_harmless(terminal):
     with FakeSpace(["a\x1b[2Jb\x9bc", "\rd\x07 \u202ee", " end"]) as space:
         terminal.type(asking(space))
         terminal.until("end")
-    assert "a\ufffd[2Jb\ufffdc\ufffdd\ufffd \ufffde end" in terminal.output
+    assert "a\u241b[2Jb\ufffdcd\u2407 \ufffde end" in terminal.output
 
 
 def test_an_interrupt_stops_the_space_and_keeps_what_came(terminal):
@@ -98,7 +98,7 @@ def test_an_error_follows_the_text(terminal):
         terminal.type(asking(space))
         terminal.until("`partial` holds what came")
     assert "Half of\nGenerationError: " in terminal.output
-    assert "No \ufffd[2Jmemory." in terminal.output
+    assert "No \u241b[2Jmemory." in terminal.output
     assert "Traceback" not in terminal.output
 
 
@@ -124,7 +124,7 @@ def test_a_conversation_is_a_transcript(terminal):
         terminal.type("talk")
         terminal.until("<Conversation of 0 messages>")
         terminal.type("answer = talk.send('Where?'); talk")
-        terminal.until("User: Where?\n\nAssistant: \ufffd[2JThere.")
+        terminal.until("User: Where?\n\nAssistant: \u241b[2JThere.")
 
 
 def test_plain_python_writes_the_text_and_imports_neither_ipython_nor_asyncio(tmp_path):
@@ -142,4 +142,4 @@ def test_plain_python_writes_the_text_and_imports_neither_ipython_nor_asyncio(tm
             timeout=PATIENCE,
             check=True,
         )
-    assert done.stdout.decode() == "Hello\ufffd\n"
+    assert done.stdout.decode() == "Hello\u241b\n"
