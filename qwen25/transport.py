@@ -691,6 +691,13 @@ class _LimitedAdapter(HTTPAdapter):
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         return _limit(super().proxy_manager_for(*args, **kwargs))
 
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        proxy = requests.utils.select_proxy(request.url, kwargs.get("proxies"))
+        if proxy and not urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname:
+            # requests fails at some of these with a TypeError of its own.
+            raise requests.exceptions.InvalidProxyURL("the proxy's address names no host")
+        return super().send(request, *args, **kwargs)
+
 
 def _limit(manager: Any) -> Any:
     manager.pool_classes_by_scheme = {

@@ -215,6 +215,14 @@ class TestProxies:
             told = "".join(traceback.format_exception(None, caught.value, caught.tb))
             assert "hunter2" not in told
 
+    @pytest.mark.parametrize("proxy", ["http://me:hunter2@", "http://", "http://:3128", "//"])
+    def test_a_proxy_without_a_host_is_said_to_be_wrong(self, monkeypatch, proxy):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(qwen25.InvalidRequestError, match="proxy") as caught:
+            qwen25.Client("http://space.invalid", max_retries=0).complete("Hi")
+        assert "hunter2" not in str(caught.value)
+
     def test_a_socks_proxy_without_its_package_names_the_command(self, monkeypatch):
         import urllib3.contrib
 
