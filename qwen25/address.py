@@ -68,16 +68,16 @@ def split_url(url: str) -> SplitResult:
 
 
 def _root(url: str) -> str:
-    try:
-        parts = split_url(url)
-    except ValueError as error:
-        raise InvalidRequestError(f"The address of the Space is not a URL: {error}.", hint=_HINT)
-    if "@" in parts.netloc:
+    if "@" in url:
         # Not shown: what stands before the @ is a secret.
         raise InvalidRequestError(
             "The address of the Space holds a name or a password.",
             hint="Give it without, and auth=(username, password) for Gradio's login.",
         )
+    try:
+        parts = split_url(url)
+    except ValueError as error:
+        raise InvalidRequestError(f"The address of the Space is not a URL: {error}.", hint=_HINT)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
         raise InvalidRequestError(f"{url!r} is not the address of a Space.", hint=_HINT)
     return f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -30,12 +30,13 @@ class App:
 
     def wiring(self, line: Line, countdown: Countdown, notify: Callable[[Note], None]) -> Wiring:
         """How to call the app: read once, after logging in, and waited for while it wakes up."""
-        if self._wiring is None:
+        wiring = self._wiring  # another thread may forget it meanwhile
+        if wiring is None:
             if self.transport.auth is not None and not self.transport.logged_in:
                 line.log_in(countdown)
-            self._wiring = Wiring.of(self._config(line, countdown, notify))
-            _log.debug("found %s", self._wiring)
-        return self._wiring
+            self._wiring = wiring = Wiring.of(self._config(line, countdown, notify))
+            _log.debug("found %s", wiring)
+        return wiring
 
     def forget(self) -> None:
         """The app answers as if it had been changed: log in and look at it anew."""
@@ -53,6 +54,8 @@ class App:
                 stage = self._stage(line, countdown)
                 if stage is None:
                     raise
+                if stage == "RUNNING" and isinstance(error, SpaceNotFoundError):
+                    raise  # it is up, and no Gradio app
                 if stage not in _WAKING:
                     raise _unavailable(self.address, stage, error) from error
                 if asleep_since is None:

@@ -82,12 +82,16 @@ class Client:
         _check_model(model)
         if proxy is not None:
             _check_proxy(proxy)
-        if token is True:
+        if token is not None and token is not False and not isinstance(token, str):
             raise InvalidRequestError(
-                "token=True is no token.", hint="Give the token itself, or set HF_TOKEN."
+                "token is no token.", hint="Give the token itself, a str, or set HF_TOKEN."
             )
-        if auth is not None and (isinstance(auth, str) or len(auth) != 2):
+        if auth is not None and not _are_strings(auth, 2):
             raise InvalidRequestError("auth has to be a pair: (username, password).")
+        if system is not None and not isinstance(system, str):
+            raise InvalidRequestError(f"system={system!r} is not a string.")
+        if headers is not None:
+            _check_headers(headers)
         if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
             raise InvalidRequestError(f"max_retries={max_retries!r} is not a number of tries.")
         self._address = Address.of(space)
@@ -233,6 +237,8 @@ class Client:
             query = query._replace(system=self._system)
         if model is not None:
             _check_model(model)
+        if on_event is not None and not callable(on_event):
+            raise InvalidRequestError(f"on_event={on_event!r} cannot be called.")
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         app = self._open()
         # They know requests, which is imported at the first request and not before.
@@ -307,6 +313,23 @@ def _check_model(model: object) -> None:
             f"model={model!r} is not the name of a model.",
             hint='Give one such as "7B"; Client().models lists them.',
         )
+
+
+def _are_strings(values: object, count: int) -> bool:
+    return (
+        isinstance(values, (tuple, list))
+        and len(values) == count
+        and all(isinstance(value, str) for value in values)
+    )
+
+
+def _check_headers(headers: object) -> None:
+    if not isinstance(headers, Mapping):
+        raise InvalidRequestError("headers has to be a dict of names and values.")
+    for name, value in headers.items():
+        if not _are_strings((name, value), 2) or not f"{name}{value}".isprintable():
+            # The value is not shown: it may be a secret.
+            raise InvalidRequestError(f"headers[{name!r}] is not what a header can be.")
 
 
 def _check_proxy(proxy: object) -> None:

@@ -49,6 +49,7 @@ class Conversation:
         Raises:
             QwenError: As `Client.complete`; the conversation is then as it was.
         """
+        _check(prompt)
         answer = self._client.complete(
             prompt,
             system=self.system,
@@ -74,6 +75,7 @@ class Conversation:
         Raises:
             QwenError: As `Client.stream`; the conversation is then as it was.
         """
+        _check(prompt)
         stream = self._client.stream(
             prompt,
             system=self.system,
@@ -100,6 +102,10 @@ class Conversation:
 
         content = {"system": self.system, "model": self.model, "messages": self.messages}
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a character, which only the escapes of JSON can keep
+            text = json.dumps(content, indent=2) + "\n"
         # First beside it, then into its place: a full disk does not cost the older file.
         beside = f"{os.fspath(path)}.{os.getpid()}.tmp"
         try:
@@ -149,3 +155,11 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self.messages)} messages>"
+
+
+def _check(prompt: object) -> None:
+    if not isinstance(prompt, str):
+        raise InvalidRequestError(
+            f"A conversation takes one text at a time, and this is a {type(prompt).__name__}.",
+            hint="Earlier turns belong into `messages`.",
+        )

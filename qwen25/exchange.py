@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import Callable, Iterator, List, Optional, Union
+from typing import Callable, Generator, Iterator, List, Optional, Union
 
 from .app import App
 from .decoder import Decoder
@@ -58,6 +58,7 @@ class Exchange:
         self._on_event = on_event
         self._start_over = start_over
         self._waiting: List[Event] = []  # events that came before the stream was open
+        self._most = ""  # the longest text of the tries so far
         self._reread = False
         self._wiring: Wiring
         self._decoder: Optional[Decoder] = None
@@ -93,7 +94,7 @@ class Exchange:
             self.close()
             raise
 
-    def answer(self) -> Iterator[Union[str, Event]]:
+    def answer(self) -> Generator[Union[str, Event], None, None]:
         """Read the answer to its end: non-empty pieces of text, and events between them."""
         joined = True
         try:
@@ -106,12 +107,19 @@ class Exchange:
                 except QwenError as error:
                     if self.closed:
                         return
-                    error.partial = self.text
-                    if error.partial and not self._start_over:
+                    came = bool(self.text) or self.rewritten
+                    self._most = error.partial = max(self.text, self._most, key=len)
+                    if came and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
                     if not self._wait_for_next_try(error):
                         raise
                     joined = False
+                except Exception:
+                    # Closed by another thread between two reads, the connection breaks in ways
+                    # that say nothing.
+                    if self.closed:
+                        return
+                    raise
         finally:
             self.close()
 
@@ -172,6 +180,8 @@ class Exchange:
                 if isinstance(item, Started):
                     self._countdown.started()
                 self._tell(item)
+                if self.closed:
+                    return  # by the one who was told
                 yield item
         raise StreamInterruptedError(
             "The connection ended before the answer did.",

@@ -27,6 +27,8 @@ def may_try_again(error: QwenError) -> bool:
     """
     if isinstance(error, TimedOutError):
         return error.phase == "connect"
+    if isinstance(error, SpaceUnavailableError) and error.stage not in (None, "RUNNING"):
+        return False  # it is paused, say, and stays so
     if isinstance(error, (RateLimitError, SpaceUnavailableError)):
         return error.status in (429, 502, 503, 504)
     return isinstance(error, (ConnectionFailedError, QueueFullError))
@@ -53,7 +55,7 @@ class Retries:
         """
         if self._made >= self._most or not may_try_again(error):
             return None
-        seconds = self._chance() * min(CAP, BASE * 2**self._made)
+        seconds = self._chance() * min(CAP, BASE * 2 ** min(self._made, 10))
         if error.retry_after is not None:
             seconds = max(seconds, error.retry_after)
         self._made += 1

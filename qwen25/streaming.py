@@ -95,7 +95,12 @@ class Stream:
 
     def close(self) -> None:
         """Leave; `text` keeps what came. Closing twice, or from another thread, is fine."""
-        self._exchange.close()
+        if self._items.gi_running:  # type: ignore[attr-defined]  # typing leaves it out
+            # Another thread reads, or an `on_event` closes what calls it. The reader itself gives
+            # the connection back when it finds it ended.
+            self._exchange.interrupt()
+        else:
+            self._exchange.close()
 
     def _ended(self) -> None:
         if self._exchange.complete and self._on_complete is not None:

@@ -60,7 +60,7 @@ class Timeout(_Limits):
 
 def _check(name: str, seconds: object) -> None:
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:  # type: ignore[operator,arg-type]
+    if not number or not 0 < seconds < math.inf:  # type: ignore[operator]
         raise InvalidRequestError(
             f"{name}={seconds!r} is not a time limit: a positive number of seconds was expected.",
             hint="Leave it out for the default; in a Timeout, None is no limit.",
@@ -137,4 +137,5 @@ class Countdown:
 
 
 def _or_infinite(seconds: Optional[float]) -> float:
-    return math.inf if seconds is None else seconds
+    # A thousand million seconds are more than some systems can wait, and nobody will see their end.
+    return math.inf if seconds is None or seconds > 1e9 else seconds

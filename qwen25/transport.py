@@ -7,6 +7,7 @@ time, since sessions are not promised to be safe among threads or after a fork.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import http.client
 import io
@@ -29,7 +30,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
-from .address import Address
+from .address import Address, split_url
 from .errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -54,6 +55,8 @@ _READ_SIZE = 65536
 #: Seconds to wait for the end of a body whose last event has come, so that its connection can be
 #: used again.
 _DRAIN = 1.0
+#: Seconds; no server is obeyed that wants to be left alone for longer.
+_DAY = 86_400.0
 #: Bytes of a refusal that are read for its reason.
 _REASON_LIMIT = 65536
 
@@ -69,10 +72,10 @@ class Access(requests.auth.AuthBase):
         self._token: Optional[str] = None
         self._host: Optional[str] = None
         if isinstance(token, str):
-            self._token = token
+            self._token = _token(token, "The token")
             self._host = urlsplit(address.url).netloc
         elif token is None:
-            self._token = os.environ.get("HF_TOKEN") or None
+            self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token and self._may_see(urlsplit(request.url or "")):
@@ -87,6 +90,14 @@ class Access(requests.auth.AuthBase):
             host == domain or host.endswith("." + domain)
             for domain in ("huggingface.co", "hf.space")
         )
+
+
+def _token(token: str, name: str) -> str:
+    token = token.strip()  # a file's last line ends with a newline
+    if not (token.isascii() and token.isprintable()):
+        # requests would show it in its own error.
+        raise InvalidRequestError(f"{name} holds characters that no token has.")
+    return token
 
 
 class Transport:
@@ -142,7 +153,7 @@ class Transport:
         line.drop()
         if self._foreign is not None:
             return
-        if line.abandoned or self.closed or self._process != os.getpid():
+        if line.abandoned or self.closed or line.process != os.getpid():
             line.session.close()
         else:
             self._idle.append(line.session)
@@ -168,6 +179,7 @@ class Line:
         self._own = session is not transport._foreign
         self._stream: Optional[requests.Response] = None
         self.abandoned = False
+        self.process = os.getpid()
         self._socket: Optional[socket.socket] = None
         self._handle: Optional[socket.socket] = None
 
@@ -331,27 +343,31 @@ class Line:
     def interrupt(self) -> None:
         """End a read of the stream that another thread waits in."""
         if self._stream is not None and self._socket is not None:
-            _shut_down(self._socket)
+            self._shut_down(self._socket)
 
     def abandon(self) -> None:
         """From another thread: end whatever is done on this line, for good."""
         self.abandoned = True
         for sock in (self._socket, self._handle):
             if sock is not None:
-                _shut_down(sock)
+                self._shut_down(sock)
 
     def uses(self, sock: socket.socket) -> None:
         """Told by a connection of this line: what is asked now goes over this socket."""
         self._socket = sock
         # Looked at afterwards, so that one of both threads sees what the other has set.
         if self.abandoned:
-            _shut_down(sock)
+            self._shut_down(sock)
 
     def has_connected(self, sock: socket.socket) -> None:
         """Told by a new connection of this line, before TLS takes the socket from it."""
         self._handle = handle = sock.dup()
         if self.abandoned:
-            _shut_down(handle)
+            self._shut_down(handle)
+
+    def _shut_down(self, sock: socket.socket) -> None:
+        if self.process == os.getpid():  # else the connection is the parent's as well
+            _shut_down(sock)
 
     def _where(self) -> Dict[str, Any]:
         return {"space": self._transport.address.id, "url": self._transport.address.url}
@@ -374,7 +390,7 @@ class Line:
             # A compressor would hold bytes back.
             "Accept-Encoding": "identity",
         }
-        if url.startswith(root):
+        if not url.startswith(f"{_HUB}/"):
             headers["Referer"] = f"{root}/?__theme=system"
             headers.update(transport.headers)
         patience = countdown.patience()
@@ -399,11 +415,21 @@ class Line:
             )
         except _TRANSLATED as error:
             raise translate(error, countdown, _host(url)) from error
+        except ValueError as error:
+            # requests looks where a redirect leads, although it is not to follow.
+            raise ProtocolError(
+                f"{_host(url)} redirects to something that is no address.",
+                hint="Is this address a Gradio app? Open it in a browser to see.",
+            ) from error
         finally:
             _asking.line = None
             handle, self._handle = self._handle, None
             if handle is not None:
                 handle.close()
+        if not self._own:
+            sock = _socket_of(response)
+            if sock is not None:
+                self.uses(sock)
         _log.debug("%s %s: %s", method, url.split("?")[0], response.status_code)
         return response
 
@@ -468,6 +494,13 @@ class Line:
                 status=status,
                 retry_after=retry_after,
             )
+        if status == 407:
+            raise ConnectionFailedError(
+                f"The proxy does not lead to {_host(response.url)}: it wants a name and a password"
+                " (HTTP 407).",
+                hint="Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment.",
+                status=status,
+            )
         if status >= 500:
             raise SpaceUnavailableError(
                 f"The Space's server answers with an error (HTTP {status}){said}",
@@ -506,7 +539,10 @@ def _same_host_target(response: requests.Response, url: str) -> Optional[str]:
     if not 300 <= response.status_code < 400 or not target:
         return None
     target = urljoin(url, target)
-    before, after = urlsplit(url), urlsplit(target)
+    try:
+        before, after = split_url(url), split_url(target)
+    except ValueError:
+        return None
     # The same server at another path, or the same host over TLS; never another port, which is
     # another server.
     same = (after.scheme, after.netloc) == (before.scheme, before.netloc)
@@ -520,20 +556,28 @@ def _host(url: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> Optional[float]:
-    """Seconds to wait, as `Retry-After` (seconds or a date) or Hugging Face's `RateLimit` says."""
+    """Seconds to wait, a day at most."""
+    seconds = _wanted_wait(headers)
+    if seconds is None or math.isnan(seconds):
+        return None
+    return max(0.0, min(_DAY, seconds))
+
+
+def _wanted_wait(headers: Mapping[str, str]) -> Optional[float]:
+    """What `Retry-After` (seconds or a date) or Hugging Face's `RateLimit` says."""
     value = headers.get("Retry-After", "").strip()
     if value:
         try:
-            return max(0.0, float(value))
+            return float(value)
         except ValueError:
             pass
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except (TypeError, ValueError, IndexError):
+            return parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError, IndexError, OverflowError):
             pass
     for field in headers.get("RateLimit", "").replace(",", ";").split(";"):
         name, _, number = field.strip().partition("=")
-        if name == "t" and number.isdigit():
+        if name == "t" and number.isascii() and number.isdigit():
             return float(number)
     return None
 
@@ -551,7 +595,7 @@ def _live_chunks(response: requests.Response, countdown: Countdown) -> Iterator[
     """Hand on the bytes of a stream as they arrive, in every framing."""
     # Before Python 3.13 http.client's read1 does not count, and would wait beyond the body's end.
     length = response.headers.get("Content-Length", "")
-    rest = int(length) if length.isdigit() else sys.maxsize
+    rest = int(length) if length.isascii() and length.isdigit() else sys.maxsize
 
     def read1() -> bytes:
         nonlocal rest
@@ -612,11 +656,15 @@ def _pace(response: requests.Response, patience: Callable[[], float]) -> Callabl
         seconds = patience()
         if seconds <= 0:
             raise socket.timeout("timed out")
-        sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+        sock = _socket_of(response)
         if sock is not None:
             sock.settimeout(None if seconds == math.inf else seconds)
 
     return set_timeout
+
+
+def _socket_of(response: requests.Response) -> Any:
+    return getattr(getattr(response.raw, "connection", None), "sock", None)
 
 
 def _nothing() -> None:
@@ -728,8 +776,11 @@ def _new_conn(self: Any) -> socket.socket:
 
 
 def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
-    host, port = connection._dns_host.strip("[]"), connection.port
+    host = getattr(connection, "_dns_host", connection.host).strip("[]")  # before urllib3 1.22
+    port = connection.port
     allowed = urllib3.util.connection.allowed_gai_family()
+    seconds = math.inf if connection.timeout is None else connection.timeout
+    until = time.monotonic() + seconds  # for all addresses of the host together
     failure = OSError("its name has no address")
     for found in socket.getaddrinfo(host, port, allowed, socket.SOCK_STREAM):
         *kind, _, address = found
@@ -737,12 +788,16 @@ def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
         try:
             for option in connection.socket_options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(connection.timeout)
+            left = until - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("timed out")
+            sock.settimeout(None if left == math.inf else left)
             if connection.source_address:
                 sock.bind(connection.source_address)
             if line is not None:
                 line.uses(sock)
             sock.connect(address)
+            sock.settimeout(connection.timeout)
             if line is not None:
                 line.has_connected(sock)
             return sock
@@ -864,12 +919,23 @@ def translate(
     `broken` is what a connection that fails means at this point.
     """
     meaning = next(meaning for kinds, meaning in _TRANSLATIONS if isinstance(error, kinds))
+    if _given_up_by_the_system(error):
+        meaning = _no_connection  # long before a limit of ours, or without one
     if meaning is _no_connection and broken is StreamInterruptedError:
         return StreamInterruptedError(
             f"The connection to {host} broke before the answer was complete: {_innermost(error)}.",
             hint="`partial` holds what came. Ask again.",
         )
     return meaning(error, countdown, host)
+
+
+def _given_up_by_the_system(error: BaseException) -> bool:
+    link: Optional[BaseException] = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno == errno.ETIMEDOUT:
+            return True
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def _innermost(error: BaseException) -> str:

@@ -133,3 +133,21 @@ def test_malformed_messages_are_refused(client, tmp_path):
     path.write_text(json.dumps({"system": None, "model": None, "messages": [7]}))
     with pytest.raises(InvalidRequestError):
         Conversation.load(path, client)
+
+
+def test_a_list_of_messages_is_no_turn():
+    with FakeSpace() as space, Client(space.url) as client:
+        conversation = client.conversation()
+        for say in (conversation.send, conversation.stream):
+            with pytest.raises(InvalidRequestError, match="one text at a time"):
+                say([{"role": "user", "content": "Hi"}])
+        assert conversation.messages == []
+        assert list(space.requests) == []
+
+
+def test_half_a_character_survives_the_file(tmp_path):
+    with Client("http://127.0.0.1:9") as client:
+        conversation = client.conversation()
+        conversation.messages.append({"role": "user", "content": "half \ud83e"})
+        conversation.save(tmp_path / "talk.json")
+        assert Conversation.load(tmp_path / "talk.json", client).messages == conversation.messages

@@ -65,3 +65,15 @@ def test_the_servers_own_wait_is_the_least():
 def test_a_wait_beyond_the_time_that_is_left_is_not_begun():
     error = errors.RateLimitError("x", status=429, retry_after=17.0)
     assert Retries(1).delay(error, left=16.0) is None
+
+
+def test_the_wait_of_a_long_outage_stays_at_its_cap():
+    retries = Retries(5000, chance=lambda: 1.0)
+    delays = [retries.delay(errors.ConnectionFailedError("x"), math.inf) for _ in range(2000)]
+    assert delays[-1] == CAP
+
+
+def test_a_space_that_is_paused_is_not_asked_again():
+    paused = errors.SpaceUnavailableError("x", stage="PAUSED", status=503)
+    assert not may_try_again(paused)
+    assert may_try_again(errors.SpaceUnavailableError("x", stage="RUNNING", status=503))

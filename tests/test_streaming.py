@@ -1,9 +1,12 @@
 """A stream in the hands of its user."""
 
-import pytest
+import threading
 
-from qwen25 import Client, GenerationError, InvalidRequestError, Text
-from qwen25.testing import Fail, FakeSpace, Hang, Replace
+import pytest
+import requests
+
+from qwen25 import Client, GenerationError, InvalidRequestError, Note, Text
+from qwen25.testing import Fail, FakeSpace, Hang, Repeat, Replace
 
 SCRIPT = ["Hello", " big", " world"]
 
@@ -129,3 +132,64 @@ def test_its_repr_tells_how_far_it_is(client):
     stream.result()
     assert "complete" in repr(stream)
     assert "15 characters" in repr(stream)
+
+
+def reading_until(stream, pieces):
+    """A thread that reads; what it raised is put into the list, and the event is set by then."""
+    came, raised = threading.Event(), []
+
+    def read():
+        try:
+            for count, _ in enumerate(stream, start=1):
+                if count == pieces:
+                    came.set()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread, came, raised
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 50])
+def test_a_stream_that_another_thread_closes_ends_quietly_at_any_moment(pieces):
+    with FakeSpace([Repeat(["piece"])]) as space, Client(space.url) as client:
+        for number in range(15):
+            stream = client.stream("Hi")
+            thread, came, raised = reading_until(stream, pieces)
+            assert came.wait(20)
+            stream.close()
+            thread.join(20)
+            assert not thread.is_alive()
+            assert raised == []
+            space.wait_for(lambda: space.left == number + 1)  # noqa: B023
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_closing_ends_the_wait_for_the_first_word(own):
+    """Also on a session of the user's own, whose sockets are known only when one has answered."""
+    script = {"data": Hang()} if own else {"answer": ["Hello", Hang()]}
+    session = None if own else requests.Session()
+    with FakeSpace(**script) as space, Client(space.url, session=session) as client:
+        stream = client.stream("Hi")
+        thread, came, raised = reading_until(stream, 1)
+        space.wait_for(lambda: any(r.path.endswith("/data") for r in space.requests))
+        assert own or came.wait(20)
+        stream.close()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert raised == []
+    if session is not None:
+        session.close()
+
+
+def test_an_event_may_close_the_stream_that_tells_it():
+    with FakeSpace(["Hello", Note("info", "enough"), "never"]) as space:
+        with Client(space.url) as client:
+            stream = client.stream("Hi", on_event=lambda event: closing(event))
+
+            def closing(event):
+                if isinstance(event, Note):
+                    stream.close()
+
+            assert "never" not in list(stream)

@@ -299,6 +299,11 @@ def map_prompts(
     **options: Any,
 ) -> Generator[Answer, None, None]:
     """What `Client.map` does; its arguments are checked when it is called."""
+    if isinstance(prompts, (str, bytes, dict)) or not isinstance(prompts, Iterable):
+        raise InvalidRequestError(
+            f"A map takes many prompts, and this is one {type(prompts).__name__}.",
+            hint="Put it into a list, or use complete().",
+        )
     questions = (Question(prompt, model, system) for prompt in prompts)
     answers = Answers(client, questions, **options)
     if isinstance(client, Interruptible):

@@ -101,6 +101,6 @@ class Gate:
             self.opens_at = max(self.opens_at, now + error.retry_after)
         elif wait:
             self._slowed += 1
-            pause = self._chance() * min(CAP, BASE * 2**self._fruitless)
+            pause = self._chance() * min(CAP, BASE * 2 ** min(self._fruitless, 10))
             self.opens_at = max(self.opens_at, now + pause)
             self._fruitless += 1

@@ -90,7 +90,7 @@ def test_all_workers_ask_at_once(space, executor):
 
 def test_the_workers_of_one_process_share_one_client(space, executor):
     with Client(space.url) as client:
-        assert len(list(client.map("x" * 40, workers=WORKERS, executor=executor))) == 40
+        assert len(list(client.map(["x"] * 40, workers=WORKERS, executor=executor))) == 40
     assert count(space, "/config") <= WORKERS
     assert space.connections <= WORKERS
 
@@ -116,7 +116,7 @@ def test_a_full_queue_slows_down_all_workers_wherever_they_are(executor):
             )
         )
         opener.start()
-        answers = list(client.map("x" * 20, workers=WORKERS, executor=executor))
+        answers = list(client.map(["x"] * 20, workers=WORKERS, executor=executor))
         opener.join()
     assert [answer.text for answer in answers] == ["fine"] * 20
     assert sum(answer.attempts for answer in answers) >= 20 + WORKERS - 1
@@ -125,7 +125,7 @@ def test_a_full_queue_slows_down_all_workers_wherever_they_are(executor):
 def test_what_a_busy_space_refused_counts_as_tries(space, executor):
     space.join = [Reply(429, {"detail": "Too many requests."}, {"retry-after": "0.1"})] * 2
     with Client(space.url) as client:
-        answers = list(client.map("abcd", workers=WORKERS, executor=executor))
+        answers = list(client.map(list("abcd"), workers=WORKERS, executor=executor))
     assert [answer.text for answer in answers] == ["<a>", "<b>", "<c>", "<d>"]
     assert sum(answer.attempts for answer in answers) == 4 + 2
 

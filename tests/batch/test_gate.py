@@ -210,3 +210,12 @@ def test_all_places_of_a_limited_space_are_busy_nine_tenths_of_the_time(workers,
                 heapq.heappush(back, (now + chance.uniform(1, 20), number, True, shown))
             gate.answered()
     assert busy / (now * min(room, workers)) >= 0.9
+
+
+def test_the_wait_of_a_long_outage_stays_at_its_cap():
+    gate = Gate(1, chance=lambda: 1.0)
+    now = 0.0
+    for _ in range(2000):
+        gate.refused(RateLimitError("x", status=429), gate.enter(), now)
+        assert gate.opens_at - now <= 30.0
+        now = gate.opens_at

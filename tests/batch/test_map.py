@@ -119,7 +119,7 @@ def test_an_answer_can_be_pickled_with_its_error(space, client):
 
 def test_one_failure_is_an_answer_and_not_the_end(space, client):
     space.answer = lambda question: Fail() if question.prompt == "1" else "fine"
-    answers = list(client.map("0123"))
+    answers = list(client.map(list("0123")))
     assert [answer.text for answer in answers] == ["fine", None, "fine", "fine"]
     assert [type(answer.error) for answer in answers if answer.error] == [GenerationError]
 
@@ -154,7 +154,7 @@ def test_prompts_may_be_messages_and_model_and_system_are_for_all(space, client)
 
 
 def test_an_unknown_model_fails_each_prompt(client):
-    assert {type(a.error) for a in client.map("ab", model="9000B")} == {UnknownModelError}
+    assert {type(a.error) for a in client.map(list("ab"), model="9000B")} == {UnknownModelError}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_so_many_are_asked_at_once_as_there_are_workers(space, client):
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert len(list(client.map("abcdefghijkl", workers=3))) == 12
+    assert len(list(client.map(list("abcdefghijkl"), workers=3))) == 12
     worker.join()
     assert max(most) <= 3
     assert len(most) == 12
@@ -248,7 +248,7 @@ def test_closing_stops_what_runs_and_starts_nothing_more(space, client):
 def test_closing_ends_also_what_is_not_in_the_queue_yet(space, client):
     client.complete("the wiring is known")
     space.join = [None, Hang(), Hang()]
-    answers = client.map("abc", workers=2, timeout=PATIENT, ordered=False)
+    answers = client.map(list("abc"), workers=2, timeout=PATIENT, ordered=False)
     assert next(answers).text in ("<a>", "<b>")
     space.wait_for(lambda: joins(space) == 1 + 3)
     answers.close()
@@ -266,7 +266,7 @@ def test_leaving_the_loop_is_closing(space, client):
 
 
 def test_no_thread_and_no_stream_is_left_at_the_end(space, client):
-    assert len(list(client.map("abcdef"))) == 6
+    assert len(list(client.map(list("abcdef")))) == 6
     assert not map_threads()
     assert not space.open_streams
 
@@ -286,7 +286,7 @@ def test_what_the_prompts_raise_is_raised_and_stops_the_rest(space, client):
 
 def test_a_given_executor_is_used_and_goes_on(space, client):
     with ThreadPoolExecutor(2, thread_name_prefix="mine") as executor:
-        assert len(list(client.map("abcdef", executor=executor))) == 6
+        assert len(list(client.map(list("abcdef"), executor=executor))) == 6
         assert executor.submit(int, "7").result() == 7
 
 
@@ -371,6 +371,15 @@ def test_an_answer_costs_the_same_however_many_came_before():
     assert set(costs[1:-1]) == {costs[1]}  # the last ones take no new prompt
 
 
+@pytest.mark.parametrize(
+    "prompts", ["one prompt", b"one", {"role": "user", "content": "x"}, 5, None]
+)
+def test_one_prompt_instead_of_many_is_refused_at_once(space, client, prompts):
+    with pytest.raises(InvalidRequestError, match="many prompts"):
+        client.map(prompts)
+    assert list(space.requests) == []
+
+
 # Kindness
 
 
@@ -406,7 +415,7 @@ def test_nobody_sets_out_before_retry_after(space, client, workers):
     del times[:]
     space.join = [Reply(429, TOO_MANY, {"retry-after": "0.5"})] * workers
     began = time.monotonic()
-    answers = list(client.map("abcdefgh", workers=workers))
+    answers = list(client.map(list("abcdefgh"), workers=workers))
     assert [answer.text for answer in answers] == ["fine"] * 8
     assert min(times) - began >= 0.5
     assert [answer.attempts for answer in answers] == [2] * workers + [1] * (8 - workers)
@@ -422,13 +431,13 @@ def test_a_busy_space_is_waited_out_beyond_max_retries(space, no_pauses):
 
 def test_a_space_that_answers_nobody_is_not_waited_for_beyond_the_time_limit(space, client):
     space.join = Reply(503, {"detail": "Queue is full. Max size is 1 and size is 1."})
-    answers = list(client.map("ab", workers=2, timeout=0.4))
+    answers = list(client.map(list("ab"), workers=2, timeout=0.4))
     assert [type(answer.error) for answer in answers] == [QueueFullError] * 2
 
 
 def test_prompts_that_cannot_wait_so_long_fail_and_the_others_are_asked_then(space, client):
     client.complete("the wiring is known")
     space.join = [Reply(429, TOO_MANY, {"retry-after": "0.5"})]
-    first, *others = client.map("abcd", workers=1, timeout=0.4)
+    first, *others = client.map(list("abcd"), workers=1, timeout=0.4)
     assert isinstance(first.error, RateLimitError)
     assert [answer.text for answer in others] == ["<b>", "<c>", "<d>"]

@@ -13,7 +13,7 @@ import pytest
 
 import qwen25
 from qwen25 import Client
-from qwen25.testing import Drop, FakeSpace, Hang
+from qwen25.testing import Drop, FakeSpace, Gate, Hang
 
 ANSWERS = 1_000
 
@@ -160,3 +160,19 @@ def test_a_pickled_client_works_in_another_process():
             timeout=60,
         )
     assert done.stdout == b"over there\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_child_that_drops_a_stream_leaves_the_parent_its_answer():
+    gate = Gate()
+    with FakeSpace(["Hello", gate, " world"]) as space, Client(space.url) as client:
+        stream = client.stream("Hi")
+        assert next(stream) == "Hello"
+        child = os.fork()
+        if not child:
+            stream.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        gate.set()
+        assert list(stream) == [" world"]

@@ -223,6 +223,12 @@ class TestProxies:
             qwen25.Client("http://space.invalid", max_retries=0).complete("Hi")
         assert "hunter2" not in str(caught.value)
 
+    def test_a_proxy_that_wants_a_password_is_said_to_be_the_reason(self):
+        with FakeSpace(config=Reply(407)) as proxy:
+            client = Client("http://space.invalid", proxy=proxy.url, max_retries=0)
+            with pytest.raises(qwen25.ConnectionFailedError, match="proxy.*407"):
+                client.complete("Hi")
+
     def test_a_socks_proxy_without_its_package_names_the_command(self, monkeypatch):
         import urllib3.contrib
 
@@ -313,3 +319,46 @@ def test_certificates_are_checked_by_default(web):
     with pytest.raises(qwen25.SpaceNotFoundError):
         Client("https://other.example", verify=False).complete("Hi")
     assert [bool(kwargs["verify"]) for kwargs in seen] == [True, False]
+
+
+class TestWhatCannotBeSent:
+    """requests would show it in its own error."""
+
+    def test_a_token_may_end_with_the_newline_of_its_file(self):
+        with FakeSpace() as space, Client(space.url, token="hf_x\n") as client:
+            assert client.complete("Hi")
+            assert space.requests[-1].headers["Authorization"] == "Bearer hf_x"
+
+    @pytest.mark.parametrize("token", ["hf_sec\nret", "hf_s\xe9cret", "hf_s\u4f60cret"])
+    def test_a_token_that_is_none_is_not_shown(self, token):
+        client = Client("http://127.0.0.1:9", token=token)
+        with pytest.raises(qwen25.InvalidRequestError) as caught:
+            client.complete("Hi")
+        told = traceback.format_exception(None, caught.value, caught.tb)
+        assert token not in "".join(told) and caught.value.__cause__ is None
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"token": b"hunter2"},
+            {"auth": 5},
+            {"auth": ("me", 5)},
+            {"system": 5},
+            {"headers": "hunter2"},
+            {"headers": {"X-Key": "hunter2\n"}},
+            {"headers": {5: "hunter2"}},
+            {"space": "me:hunter2@host.example"},
+            {"space": "https://me:hunter2/x@host.example"},
+        ],
+        ids=str,
+    )
+    def test_an_argument_that_cannot_be_meant_is_refused_and_not_shown(self, arguments):
+        with pytest.raises(qwen25.InvalidRequestError) as caught:
+            Client(**arguments)
+        assert "hunter2" not in str(caught.value)
+
+    def test_what_cannot_be_called_is_refused_before_anything_is_asked(self):
+        with FakeSpace() as space, Client(space.url) as client:
+            with pytest.raises(qwen25.InvalidRequestError, match="on_event"):
+                client.stream("Hi", on_event=5)
+            assert list(space.requests) == []

@@ -1,5 +1,6 @@
 """Every exception of the libraries below becomes one of ours."""
 
+import errno
 import http.client
 import inspect
 import io
@@ -11,7 +12,7 @@ import pytest
 import requests
 import urllib3
 
-from qwen25 import Timeout, errors
+from qwen25 import Timeout, errors, transport
 from qwen25.timeouts import Clock, Countdown
 from qwen25.transport import translate
 
@@ -93,3 +94,52 @@ def test_in_mid_stream_a_lost_connection_is_an_interrupted_stream(kind):
     countdown = Countdown(Timeout(), Clock())
     error = translate(make(kind), countdown, "host.example", errors.StreamInterruptedError)
     assert type(error) is errors.StreamInterruptedError
+
+
+@pytest.mark.parametrize("limits", [Timeout(), Timeout(connect=None, idle=None, total=None)])
+def test_a_connection_that_the_system_gives_up_is_a_failed_one(limits):
+    """Linux does so after two minutes, whatever our limits are."""
+    given_up = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    error = translate(given_up, Countdown(limits, Clock()), "space.example")
+    assert type(error) is errors.ConnectionFailedError
+    broken = translate(
+        given_up, Countdown(limits, Clock()), "space.example", errors.StreamInterruptedError
+    )
+    assert type(broken) is errors.StreamInterruptedError
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("5", 5.0), ("inf", 86_400.0), ("nan", None), ("99999999999", 86_400.0), ("-3", 0.0)],
+)
+def test_nobody_is_left_alone_for_more_than_a_day(value, seconds):
+    assert transport._retry_after({"Retry-After": value}) == seconds
+
+
+def test_the_limit_on_connecting_is_for_all_addresses_of_a_host_together(monkeypatch):
+    now = [0.0]
+
+    class Deaf:
+        def __init__(self, *kind):
+            self.timeout = None
+
+        def settimeout(self, seconds):
+            self.timeout = seconds
+
+        def connect(self, address):
+            now[0] += self.timeout / 2
+            raise OSError("nobody there")
+
+        def close(self):
+            pass
+
+    class Connection:
+        host, port, timeout, socket_options, source_address = "many.example", 80, 4.0, (), None
+
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
+    monkeypatch.setattr(transport.socket, "getaddrinfo", lambda *_: [address] * 50)
+    monkeypatch.setattr(transport.socket, "socket", Deaf)
+    monkeypatch.setattr(transport.time, "monotonic", lambda: now[0])
+    with pytest.raises(OSError):
+        transport._connected(Connection(), None)
+    assert now[0] <= 4.0

@@ -1,5 +1,6 @@
 """What is asked again, how often, and what a sleeping Space is given."""
 
+import logging
 import re
 
 import pytest
@@ -17,6 +18,7 @@ from qwen25.testing import (
     Gate,
     Hang,
     Message,
+    Replace,
     Reply,
 )
 
@@ -300,3 +302,45 @@ def test_a_config_that_hangs_is_not_waited_for_longer_than_the_total():
         with pytest.raises(qwen25.TimedOutError) as caught:
             client.complete("Hi")
     assert caught.value.phase == "total"
+
+
+def test_nothing_is_asked_again_after_text_that_was_taken_back():
+    broken = ["Hello", Replace("\ufffd"), Drop()]
+    with FakeSpace(["World"], first=[broken]) as space, Client(space.url) as client:
+        stream = client.stream("Hi")
+        with pytest.raises(qwen25.StreamInterruptedError):
+            list(stream)
+        assert stream.rewritten
+
+
+def test_the_text_of_an_earlier_try_is_not_lost():
+    with FakeSpace([Fail("boom")], first=[["Hello wor", Drop()]]) as space:
+        with Client(space.url) as client, pytest.raises(qwen25.GenerationError) as caught:
+            client.complete("Hi")
+    assert caught.value.partial == "Hello wor"
+
+
+def test_another_thread_may_forget_the_wiring_while_it_is_read(caplog):
+    with FakeSpace() as space, Client(space.url) as client:
+
+        class Forgetful(logging.Handler):
+            def emit(self, record):
+                if record.msg.startswith("found"):
+                    client._open().forget()
+
+        logger, handler = logging.getLogger("qwen25"), Forgetful()
+        caplog.set_level(logging.DEBUG, "qwen25")
+        logger.addHandler(handler)
+        try:
+            assert client.complete("Hi")
+        finally:
+            logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("target", ["http://[", "https://127.0.0.1:abc/", "//[x"])
+@pytest.mark.parametrize("where", ["config", "join", "data"])
+def test_a_redirect_to_no_address_is_a_protocol_error(where, target):
+    reply = Reply(302, headers={"Location": target})
+    with FakeSpace(**{where: reply}) as space, Client(space.url, max_retries=0) as client:
+        with pytest.raises(qwen25.ProtocolError, match="redirects"):
+            client.complete("Hi")
