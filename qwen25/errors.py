@@ -9,6 +9,15 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence, Tuple
 
 
+def sentences(message: str, hint: Optional[str]) -> str:
+    """What happened, and what to do next."""
+    if not hint:
+        return message
+    # A reason that came from elsewhere need not end as a sentence does.
+    stop = "" if message.endswith((".", "!", "?")) else "."
+    return f"{message}{stop} {hint}"
+
+
 class QwenError(Exception):
     """Something kept the answer from coming; the root of all errors here."""
 
@@ -36,12 +45,7 @@ class QwenError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        message = str(self.args[0]) if self.args else ""
-        if not self.hint:
-            return message
-        # A reason that came from elsewhere need not end as a sentence does.
-        stop = "" if message.endswith((".", "!", "?")) else "."
-        return f"{message}{stop} {self.hint}"
+        return sentences(str(self.args[0]) if self.args else "", self.hint)
 
 
 class InvalidRequestError(QwenError, ValueError):

@@ -22,6 +22,8 @@ from .errors import InvalidRequestError, QwenError
 from .events import Note, Queued, Text
 from .streaming import Stream
 
+__all__ = ["safe_markdown", "show"]
+
 #: Seconds between two updates: with the last one they are never more than 12 in a second.
 _EVERY = 0.1
 

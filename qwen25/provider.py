@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, Generator, List, Optional, Sequence, Union
 
+from .address import PUBLIC_SPACE
 from .aio import AsyncStream, Put, Reader, hand_over
 from .client import Client
 from .errors import ProtocolError
@@ -67,7 +68,9 @@ class Qwen_Qwen_2_5:
         """
         if kwargs:
             _log.debug("create_async_generator makes no use of %s", ", ".join(sorted(kwargs)))
-        client = Client(cls.url, model=model or cls.default_model, proxy=proxy, timeout=timeout)
+        # By its id, the public Space can be asked whether it sleeps, and is waited for.
+        space = PUBLIC_SPACE if cls.url == Qwen_Qwen_2_5.url else cls.url
+        client = Client(space, model=model or cls.default_model, proxy=proxy, timeout=timeout)
 
         def work(call: Client, put: Put) -> None:
             with client:

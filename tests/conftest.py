@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """A user's settings and secrets do not reach a test."""
-    for name in ("QWEN25_SPACE", "HF_TOKEN", "NETRC", "NO_COLOR"):
+    for name in ("QWEN25_SPACE", "QWEN25_AUTH", "HF_TOKEN", "NETRC", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)

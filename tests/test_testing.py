@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 import pytest
 
+import qwen25
 from qwen25.events import Note, Progress, Queued, Started, Step
 from qwen25.testing import (
     Delay,
@@ -797,7 +798,8 @@ def test_a_reply_can_lie_about_its_length() -> None:
 
 
 def test_a_reply_can_trickle_its_headers() -> None:
-    with FakeSpace(config=Reply(200, b"x", every=0.0001)) as space:
+    # The second byte would come after an hour.
+    with FakeSpace(config=Reply(200, b"x", every=3600)) as space:
         with socket.create_connection(_address(space), timeout=SECONDS) as sock:
             sock.sendall(b"GET /config HTTP/1.1\r\n\r\n")
             assert sock.recv(65536) == b"H"
@@ -972,6 +974,14 @@ def test_the_fixture_is_a_space_that_the_environment_names(pytester: pytest.Pyte
             assert b"model_chat" in urllib.request.urlopen(fake_space.url + "/config").read()
         """)
     pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_the_fixture_is_asked_by_the_modules_functions_in_each_test(
+    fake_space: FakeSpace, which: str
+) -> None:
+    fake_space.answer = [which]
+    assert qwen25.complete("Hi") == which
 
 
 def test_the_plugin_imports_no_server_before_it_is_used() -> None:

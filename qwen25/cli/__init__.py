@@ -27,6 +27,8 @@ _COMMANDS = {
 }
 
 _ENVIRONMENT = """\
+options of a question: qwen25 ask --help; of another command: qwen25 COMMAND --help
+
 environment:
   QWEN25_SPACE   the Space to ask
   QWEN25_AUTH    NAME:PASSWORD, for the login of the app in QWEN25_SPACE

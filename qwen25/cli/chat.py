@@ -63,16 +63,17 @@ class _Chat:
     def run(self) -> int:
         notice("A chat with Qwen2.5. /help lists the commands, Ctrl-D leaves.")
         interrupted = False
+        code = 0
         while True:
             try:
                 line = _read(">>> ")
                 if line.strip() == "/exit":
-                    return 0
+                    return code
                 if not line.startswith("/"):
                     line = _message(line)
             except EOFError:
                 notice("")
-                return 0
+                return code
             except KeyboardInterrupt:
                 if interrupted:
                     notice("")
@@ -87,7 +88,9 @@ class _Chat:
                 elif line.strip():
                     self._ask(line)
             except QwenError as error:
-                report(error, self._verbosity)
+                failed = report(error, self._verbosity)
+                # At a prompt the person has seen it; a script has only the exit code.
+                code = 0 if is_terminal(sys.stdin) else failed
             except KeyboardInterrupt:
                 notice("Stopped.")
 

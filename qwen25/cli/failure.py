@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import List, Tuple, Type
+from typing import List, Optional, Tuple, Type
 
 from ..errors import (
     AuthenticationError,
@@ -16,6 +16,7 @@ from ..errors import (
     SpaceError,
     StreamInterruptedError,
     TimedOutError,
+    sentences,
 )
 from .terminal import say
 
@@ -45,7 +46,7 @@ def report(error: Exception, verbosity: int) -> int:
     if verbosity > 1:
         say("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
     if isinstance(error, QwenError):
-        message = f"{error.args[0]} {_next_step(error) or ''}"
+        message = sentences(str(error.args[0]), _next_step(error))
     elif isinstance(error, OSError):
         # Those of the network never come here, so it is one of the standard streams.
         message = f"{error.strerror or error}. Check where standard input and output lead."
@@ -57,7 +58,7 @@ def report(error: Exception, verbosity: int) -> int:
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
 
 
-def _next_step(error: QwenError) -> object:
+def _next_step(error: QwenError) -> Optional[str]:
     """The error's hint, in the words of the shell where it speaks of arguments in Python."""
     if isinstance(error, AuthenticationError):
         return (

@@ -20,7 +20,7 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--proxy", metavar="URL", help="for all requests (default: $HTTPS_PROXY and its kin)"
     )
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="for the whole answer")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, help="for all of it")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -149,6 +149,11 @@ def _web_app(model: Model) -> Any:
 
 
 def _listen(host: str, port: Optional[int]) -> socket.socket:
+    if port is not None and not 0 <= port <= 65535:
+        # The system would take what is left of it after a division.
+        raise LocalSpaceError(
+            f"{port} is no port.", hint="Choose a --port up to 65535, or none for any that is free."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -845,6 +845,7 @@ def test_the_client_is_usable_after_a_task_was_cancelled():
                 await wait_for(space, lambda: space.left == left + 1)
                 space.answer = ["fine"]
                 assert await client.complete("Hi") == "fine"
+                await wait_for(space, lambda: not space.open_streams)
 
     async def first_two(stream):
         async for _ in stream:

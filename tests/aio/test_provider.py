@@ -127,6 +127,19 @@ def test_a_subclass_with_another_url_asks_that_space():
         assert provider(space.url).api_endpoint == f"{space.url}/queue/join"
 
 
+def test_the_public_space_is_asked_by_its_id_so_that_it_is_waited_for(monkeypatch):
+    made = []
+
+    class Recorded(qwen25.Client):
+        def __init__(self, space, **options):
+            made.append(space)
+            super().__init__(space, **options)
+
+    monkeypatch.setattr("qwen25.provider.Client", Recorded)
+    Qwen_Qwen_2_5.create_async_generator("", [{"role": "user", "content": "Hi"}])
+    assert made == ["Qwen/Qwen2.5"]
+
+
 def test_the_class_of_before_is_not_changed_by_a_subclass():
     provider("http://127.0.0.1:1")
     assert Qwen_Qwen_2_5.api_endpoint == "https://qwen-qwen2-5.hf.space/queue/join"

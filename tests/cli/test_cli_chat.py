@@ -128,8 +128,8 @@ def test_a_failed_answer_says_why_and_keeps_the_history():
     answers = done.stdout.decode().splitlines()
     assert answers[1] == "Hel" and answers[2].startswith("three|2|")
     (said,) = done.stderr.decode().splitlines()
-    assert "no memory" in said
-    assert done.returncode == 0
+    assert "no memory. Ask again" in said
+    assert done.returncode == 1
 
 
 def test_a_closed_pipe_ends_it_quietly():

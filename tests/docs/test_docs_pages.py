@@ -108,7 +108,7 @@ def folder(tmp_path, monkeypatch):
     path = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *([path] if path else [])]))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    for name in ("TERM", "COLUMNS", "PYTHONWARNINGS", "QWEN25_AUTH"):
+    for name in ("TERM", "COLUMNS", "PYTHONWARNINGS"):
         monkeypatch.delenv(name, raising=False)
     work = tmp_path / "work"
     work.mkdir()

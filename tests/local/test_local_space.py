@@ -534,3 +534,9 @@ def test_llama_s_own_socket_refuses_whoever_has_no_key(extra, monkeypatch):
         loaded.close()
         path.unlink(missing_ok=True)
         os.rmdir(directory)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_cannot_be_is_refused(port):
+    with pytest.raises(LocalSpaceError, match=f"{port} is no port"):
+        space_module._listen("127.0.0.1", port)
