@@ -78,7 +78,9 @@ class Access(requests.auth.AuthBase):
             self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token and self._may_see(urlsplit(request.url or "")):
+        # What was given by name counts for more than the environment.
+        other = self._host is None and "Authorization" in request.headers
+        if self._token and not other and self._may_see(urlsplit(request.url or "")):
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 

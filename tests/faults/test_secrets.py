@@ -321,6 +321,13 @@ def test_certificates_are_checked_by_default(web):
     assert [bool(kwargs["verify"]) for kwargs in seen] == [True, False]
 
 
+def test_an_authorization_that_is_given_is_not_replaced_by_the_environments(web, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    play_space(web, "https://a-b.hf.space")
+    assert Client("https://a-b.hf.space", headers={"Authorization": "Basic mine"}).complete("Hi")
+    assert {call.request.headers["Authorization"] for call in web.calls} == {"Basic mine"}
+
+
 class TestWhatCannotBeSent:
     """requests would show it in its own error."""
 
