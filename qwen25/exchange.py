@@ -170,6 +170,8 @@ class Exchange:
         for message in line.listen(self._wiring.prefix, self.session_hash, self._countdown):
             item = feed(message)
             if isinstance(item, str):
+                if self.closed:
+                    return  # by another thread; what the buffers still hold is not wanted
                 if item:
                     yield item
                 if decoder.done:

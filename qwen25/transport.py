@@ -17,6 +17,7 @@ import math
 import os
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -701,10 +702,16 @@ class _LimitedReader(io.RawIOBase):
         super().close()
 
 
+#: Closing resets the connection; the system's structure has integers of two sizes.
+_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+
+
 def _shut_down(sock: socket.socket) -> None:
     # A socket that is about to connect cannot be shut down, but be made to fail at that; one that
-    # is closed can be neither.
+    # is closed can be neither. Its end is to be a reset: after an orderly one Linux lets a server
+    # that had filled the buffers wait for a minute until it learns that nobody reads.
     try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
         with contextlib.suppress(OSError):
