@@ -34,6 +34,12 @@ def may_try_again(error: QwenError) -> bool:
     return isinstance(error, (ConnectionFailedError, QueueFullError))
 
 
+def back_off(tries: int, chance: Callable[[], float]) -> float:
+    """Seconds to wait after so many tries: exponential up to the cap, with full jitter."""
+    # The exponent has its own bound: after a long outage the power would be too large for a float.
+    return chance() * min(CAP, BASE * 2.0 ** min(tries, 10))
+
+
 class Retries:
     """The tries of one answer after its first.
 
@@ -55,7 +61,7 @@ class Retries:
         """
         if self._made >= self._most or not may_try_again(error):
             return None
-        seconds = self._chance() * min(CAP, BASE * 2 ** min(self._made, 10))
+        seconds = back_off(self._made, self._chance)
         if error.retry_after is not None:
             seconds = max(seconds, error.retry_after)
         self._made += 1

@@ -939,22 +939,25 @@ def translate(
 
 
 def _given_up_by_the_system(error: BaseException) -> bool:
-    link: Optional[BaseException] = error
-    while link is not None:
-        if isinstance(link, OSError) and link.errno == errno.ETIMEDOUT:
-            return True
-        link = link.__cause__ or link.__context__
-    return False
+    return any(
+        isinstance(link, OSError) and link.errno == errno.ETIMEDOUT for link in _chain(error)
+    )
 
 
 def _innermost(error: BaseException) -> str:
     """The reason at the bottom of a chain of exceptions, in few words."""
     reason = str(error)
-    link: Optional[BaseException] = error
-    while link is not None:
+    for link in _chain(error):
         if isinstance(link, http.client.HTTPException):
             reason = "it ended in the middle of a message"
         elif isinstance(link, OSError) and not isinstance(link, requests.RequestException):
             reason = link.strerror or str(link)
-        link = link.__cause__ or link.__context__
     return reason.rstrip(".")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those that led to it, the innermost last."""
+    link: Optional[BaseException] = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__

@@ -6,7 +6,7 @@ import random
 from typing import Callable, NamedTuple
 
 from ..errors import QueueFullError, QwenError, RateLimitError
-from ..retrying import BASE, CAP
+from ..retrying import back_off
 
 #: How many rounds of answers, at most, pass between two looks whether one more has room.
 PATIENCE = 32
@@ -101,6 +101,5 @@ class Gate:
             self.opens_at = max(self.opens_at, now + error.retry_after)
         elif wait:
             self._slowed += 1
-            pause = self._chance() * min(CAP, BASE * 2 ** min(self._fruitless, 10))
-            self.opens_at = max(self.opens_at, now + pause)
+            self.opens_at = max(self.opens_at, now + back_off(self._fruitless, self._chance))
             self._fruitless += 1

@@ -61,7 +61,6 @@ class Desk:
 def no_pauses(monkeypatch):
     """Nobody waits before a new try, unless the Space says so."""
     monkeypatch.setattr("qwen25.retrying.BASE", 0.0)
-    monkeypatch.setattr("qwen25.batch.gate.BASE", 0.0)
 
 
 @pytest.fixture
