@@ -417,15 +417,17 @@ class Reader:
             self._tell(self._finish)
 
     def _put(self, item: Any) -> None:
+        assert self._loop is not None  # it has started the thread
+        if self._loop.is_closed():  # which it does not tell
+            self._call.interrupt()
+            raise _Left
         self._queue.append(item)
         if self._hungry:
             self._hungry = False
             self._tell(self._news.set)
         if len(self._queue) >= self._ahead:
-            assert self._loop is not None  # it has started the thread
             self._room.clear()
             while len(self._queue) >= self._ahead and not self._call.ended.is_set():
-                # A loop that was closed does not tell, so it is looked at now and then.
                 if not self._room.wait(0.5) and self._loop.is_closed():
                     self._call.interrupt()
             if self._call.ended.is_set():

@@ -5,13 +5,10 @@ IPython is never imported here: where this runs in it, it is there already.
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import os
 import re
 import sys
-import threading
-import time
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
@@ -20,6 +17,7 @@ from .controls import harmless
 from .conversation import Conversation
 from .errors import InvalidRequestError, QwenError
 from .events import Note, Queued, Text
+from .repainting import Repainter
 from .streaming import Stream
 
 __all__ = ["safe_markdown", "show"]
@@ -212,11 +210,7 @@ def _shell() -> Any:
 
 
 class _Page:
-    """One output of a cell that is updated as its text grows.
-
-    A thread does it: the newest text is seen soon also when nothing comes after it for long, and no
-    piece waits for an update.
-    """
+    """One output of a cell that is updated as its text grows."""
 
     def __init__(self) -> None:
         self._display = sys.modules["IPython"].display.display
@@ -224,29 +218,26 @@ class _Page:
         self._pieces: List[str] = []
         self._waiting = ""
         self._shown: Optional[str] = None
-        self._changed = threading.Event()
-        self._closing = threading.Event()
-        # The kernel knows by the context which cell an output belongs to.
-        run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._update_on,), daemon=True)
+        # A text of a million characters takes long to prepare.
+        self._repainter = Repainter(self._update, every=_EVERY, share=4)
 
     def write(self, piece: str) -> None:
         """Add a piece."""
         self._pieces.append(piece)
-        self._changed.set()
+        self._repainter.tell()
 
     def correct(self, text: str) -> None:
         """The answer is this, whatever was written."""
         self._pieces = [text]
-        self._changed.set()
+        self._repainter.tell()
 
     def excuse(self, reason: str) -> None:
         """Say why there is no text yet; the text takes its place."""
         self._waiting = f"*{reason}*"
-        self._changed.set()
+        self._repainter.tell()
 
     def __enter__(self) -> _Page:
-        self._thread.start()
+        self._repainter.__enter__()
         return self
 
     def __exit__(
@@ -255,20 +246,8 @@ class _Page:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        self._closing.set()
-        self._changed.set()
-        self._thread.join()
         self._waiting = ""
-        self._update()
-
-    def _update_on(self) -> None:
-        while not self._closing.is_set():
-            self._changed.wait()
-            self._changed.clear()
-            began = time.monotonic()
-            self._update()
-            # A text of a million characters takes long to prepare: the answer comes first.
-            self._closing.wait(max(_EVERY, 4 * (time.monotonic() - began)))
+        self._repainter.__exit__(kind, error, trace)
 
     def _update(self) -> None:
         text = "".join(self._pieces) or self._waiting

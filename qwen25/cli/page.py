@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import List, NamedTuple, Optional, Type
 
@@ -18,6 +15,7 @@ from rich.markdown import Markdown
 from rich.segment import Segment, SegmentLines
 
 from ..controls import harmless
+from ..repainting import Repainter
 
 if "table_open" not in Markdown.elements:
     raise ImportError("this version of rich leaves out tables")
@@ -31,8 +29,7 @@ class Page:
     """Markdown that is repainted as it grows.
 
     Only lines that have changed are written again, all at once, so that nothing flickers; and a
-    line that has left the screen is never touched, so that nothing is there twice. A thread
-    paints: the newest text is seen soon however its pieces come, and they never wait for it.
+    line that has left the screen is never touched, so that nothing is there twice.
     """
 
     def __init__(self) -> None:
@@ -45,25 +42,21 @@ class Page:
         self._pieces: List[str] = []
         self._fixed = ""  # the finished blocks, which are not looked at again
         self._painted: List[str] = []  # the lines below them, as they are on the screen
-        self._changed = threading.Event()
-        self._closing = threading.Event()
-        self._painter = ThreadPoolExecutor(1)
-        self._painting: Future[None]
+        # A block of a thousand lines takes long to paint.
+        self._repainter = Repainter(self._paint, every=_EVERY, share=2)
 
     def write(self, piece: str) -> None:
         """Add a piece."""
         self._pieces.append(piece)
-        self._changed.set()
-        if self._painting.done():
-            self._painting.result()  # raises what has ended it
+        self._repainter.tell()
 
     def correct(self, piece: str, text: str) -> None:
         """The answer is this text, the piece included, whatever was written."""
         self._pieces = [text]
-        self._changed.set()
+        self._repainter.tell()
 
     def __enter__(self) -> Page:
-        self._painting = self._painter.submit(self._paint_on)
+        self._repainter.__enter__()
         return self
 
     def __exit__(
@@ -72,20 +65,7 @@ class Page:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        self._closing.set()
-        self._changed.set()
-        self._painter.shutdown()
-        self._painting.result()
-        self._paint()
-
-    def _paint_on(self) -> None:
-        while not self._closing.is_set():
-            self._changed.wait()
-            self._changed.clear()
-            began = time.monotonic()
-            self._paint()
-            # A block of a thousand lines takes long to paint: the answer comes first.
-            self._closing.wait(max(_EVERY, 2 * (time.monotonic() - began)))
+        self._repainter.__exit__(kind, error, trace)
 
     def _paint(self) -> None:
         text = harmless("".join(self._pieces))

@@ -796,6 +796,24 @@ def test_a_loop_that_is_closed_without_a_word_leaves_nothing_behind():
         space.wait_for(lambda: space.left == 1)
 
 
+def test_the_next_piece_after_the_loop_was_closed_ends_the_thread():
+    """However much room there is for more."""
+
+    async def main(url):
+        stream = AsyncClient(url).stream("Hi")
+        return stream, await stream.__anext__()
+
+    gate = Gate()
+    with FakeSpace(["one", gate, "two", Hang()]) as space:
+        loop = asyncio.new_event_loop()
+        stream, piece = loop.run_until_complete(main(space.url))
+        running = threads()
+        loop.close()
+        gate.set()
+        assert_gone(running)
+        space.wait_for(lambda: space.left == 1)
+
+
 def test_a_stream_that_is_forgotten_after_its_loop_closes_the_connection():
     """The server is silent, so that nothing wakes the thread but the end of the stream."""
 

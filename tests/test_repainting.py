@@ -1,0 +1,98 @@
+"""Painting in a thread: the newest soon, the last surely, and nobody who writes waits for it."""
+
+import contextvars
+import threading
+
+import pytest
+
+from qwen25.repainting import Repainter
+
+SECONDS = 30
+
+
+class Board:
+    """What is painted, and what of it has been seen."""
+
+    def __init__(self):
+        self.text = ""
+        self.seen = []
+        self.threads = set()
+        self.entered = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+
+    def paint(self):
+        self.seen.append(self.text)
+        self.threads.add(threading.current_thread())
+        self.entered.set()
+        assert self.may_end.wait(SECONDS)
+
+
+def test_a_change_is_painted_although_nothing_comes_after_it():
+    board = Board()
+    with Repainter(board.paint, every=0, share=0) as repainter:
+        board.text = "first"
+        repainter.tell()
+        assert board.entered.wait(SECONDS)
+        assert board.seen == ["first"]
+    assert threading.current_thread() in board.threads
+    assert len(board.threads) == 2
+
+
+def test_nobody_waits_for_the_painting_and_the_last_is_painted():
+    board = Board()
+    board.may_end.clear()
+    with Repainter(board.paint, every=0, share=0) as repainter:
+        repainter.tell()
+        assert board.entered.wait(SECONDS)
+        for number in range(1000):
+            board.text = str(number)
+            repainter.tell()
+        board.may_end.set()
+    assert board.seen[-1] == "999"
+    assert len(board.seen) <= 4
+
+
+@pytest.mark.parametrize("limit", [{"every": 3600, "share": 0}, {"every": 0, "share": 1e8}])
+def test_it_pauses_between_two_paintings_but_not_at_the_end(limit):
+    board = Board()
+    with Repainter(board.paint, **limit) as repainter:
+        repainter.tell()
+        assert board.entered.wait(SECONDS)
+        board.text = "next"
+        repainter.tell()
+    assert board.seen == ["", "next"]
+
+
+def test_a_block_in_which_nothing_happens_is_painted_at_its_end():
+    board = Board()
+    with Repainter(board.paint, every=0, share=0):
+        pass
+    assert board.seen and set(board.seen) == {""}
+
+
+def test_what_ends_the_painting_is_raised():
+    def paint():
+        raise BrokenPipeError("nobody reads")
+
+    with pytest.raises(BrokenPipeError):  # and at the end of the block
+        with Repainter(paint, every=0, share=0) as repainter:
+            with pytest.raises(BrokenPipeError):
+                while True:
+                    repainter.tell()
+
+
+def test_it_paints_in_the_context_of_its_owner():
+    cell = contextvars.ContextVar("cell")
+    cell.set("the third")
+    seen = []
+    with Repainter(lambda: seen.append(cell.get(None)), every=0, share=0):
+        pass
+    assert set(seen) == {"the third"}
+
+
+def test_no_thread_is_left():
+    before = set(threading.enumerate())
+    with Repainter(lambda: None, every=3600, share=0) as repainter:
+        repainter.tell()
+    assert set(threading.enumerate()) == before
