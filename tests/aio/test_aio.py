@@ -50,8 +50,8 @@ def threads():
 
 
 def assert_gone(some):
-    """No thread outlives the wish to leave by more than a second."""
-    until = time.monotonic() + 1
+    """No thread outlives the wish to leave."""
+    until = time.monotonic() + DEADLINE
     for thread in some:
         thread.join(max(until - time.monotonic(), 0))
         assert not thread.is_alive()
