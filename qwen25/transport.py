@@ -145,6 +145,11 @@ class Transport:
             return Line(self, self._idle.pop())
         except IndexError:
             pass
+        if isinstance(self.verify, str) and not os.path.exists(self.verify):
+            raise InvalidRequestError(
+                f"verify={self.verify!r} is no file and no directory.",
+                hint="Give the path of the authority's certificate, or leave it out.",
+            )
         session = requests.Session()
         session.cookies = self._cookies
         session.mount("https://", _LimitedAdapter())
@@ -831,8 +836,8 @@ def _took_too_long(error: BaseException, countdown: Countdown, host: str) -> Qwe
 def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenError:
     return ConnectionFailedError(
         f"No secure connection to {host}: {_innermost(error)}.",
-        hint="If the server has a certificate of its own authority, give verify=<path of it>;"
-        " a server without TLS has an address with http://.",
+        hint="If the server has a certificate of its own authority, give verify=<path of it> or"
+        " set REQUESTS_CA_BUNDLE to that; a server without TLS has an address with http://.",
     )
 
 

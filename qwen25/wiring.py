@@ -12,7 +12,7 @@ from .prompt import Query
 #: Protocols whose values after the first come as diffs, and the one that repeats them whole.
 _DIFFS = {"sse_v1": False, "sse_v2": True, "sse_v2.1": True, "sse_v3": True}
 _CHOOSERS = ("radio", "dropdown")
-_DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5")
+_DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
 _FAMILY = re.compile(r"^(?:qwen/)?qwen-?2\.5-|-instruct$")
 
 

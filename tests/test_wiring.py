@@ -202,6 +202,7 @@ class TestSizes:
             ("QWEN2.5-MATH-1.5B", "Math-1.5B"),
             ("qwen-2.5", "72B"),
             ("qwen-qwen2-5", "72B"),
+            ("Qwen/Qwen2.5", "72B"),
         ],
     )
     def test_a_size_has_many_names(self, space, model, size):

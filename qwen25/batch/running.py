@@ -37,6 +37,8 @@ class Summary(NamedTuple):
     left: Optional[float]
     #: Seconds that a prompt waits at present before a worker of the Space begins with it.
     queue_wait: float
+    #: The newest error of this run, as the file has it; `None` when nothing failed in it.
+    last_error: Optional[str]
 
     @property
     def rate(self) -> float:
@@ -51,6 +53,7 @@ class Summary(NamedTuple):
             ("Failed in earlier runs", f"{self.failed_before:,}"),
             ("Seconds", f"{self.seconds:,.1f}"),
             ("Prompts a second", f"{self.rate:,.2f}"),
+            ("Last error", html.escape(self.last_error or "none")),
             ("File", html.escape(self.out)),
         ]
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
@@ -85,6 +88,7 @@ class Batch:
         self._finishing = False
         self._in_hand: Dict[int, Entry] = {}  # by their places among what this run asks
         self._answered = self._failed = 0
+        self._last_error: Optional[str] = None
         self._start = time.monotonic()
         self._read_before = 0
         self._answers = Answers(
@@ -141,6 +145,7 @@ class Batch:
             share,
             seconds / part - seconds if part else None,
             self._answers.queue_wait,
+            self._last_error,
         )
 
     def close(self) -> None:
@@ -207,6 +212,7 @@ class Batch:
         self._journal.write(entry, {**said, "seconds": seconds, "attempts": attempts})
         self._answered += "error" not in said
         self._failed += "error" in said
+        self._last_error = said.get("error", self._last_error)
 
 
 def _failure(error: QwenError) -> Dict[str, Any]:

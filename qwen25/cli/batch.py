@@ -152,6 +152,8 @@ def _closing_words(summary: Summary) -> str:
     words = f"{summary.answered:,} answered, {summary.failed:,} failed"
     if summary.answered_before or summary.failed_before:
         words += f"; earlier {summary.answered_before:,} answered, {summary.failed_before:,} failed"
+    if summary.last_error is not None:
+        words += f". The last that failed: {' '.join(summary.last_error.split()).rstrip('.')}"
     if summary.failed or summary.failed_before:
         words += ". --retry-failed asks the failed ones again"
     return f"{words}."

@@ -67,7 +67,9 @@ def _next_step(error: QwenError) -> Optional[str]:
         )
     if isinstance(error, TimedOutError) and error.phase == "total":
         return "Ask for a shorter answer, or allow more with --timeout SECONDS."
-    if isinstance(error, TimedOutError) and error.phase != "connect":
+    if isinstance(error, TimedOutError) and error.phase == "connect":
+        return "Check the network, the address and the proxy."
+    if isinstance(error, TimedOutError):
         return "The Space is busy or silent: try again later."
     if isinstance(error, (StreamInterruptedError, GenerationError)):
         return "Ask again; if it fails each time, try another --model or a shorter prompt."

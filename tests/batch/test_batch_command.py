@@ -79,7 +79,10 @@ def test_all_answered_is_exit_code_0_and_nothing_on_standard_output(space, files
 def test_a_failure_is_exit_code_1_also_when_it_is_an_earlier_runs(space, files):
     write(files[0], "one", "two")
     space.answer = lambda question: Fail("no") if question.prompt == "two" else "fine"
-    assert done(space, files).returncode == 1
+    process = done(space, files)
+    assert process.returncode == 1
+    assert "1 answered, 1 failed. The last that failed: GenerationError: " in process.stderr
+    assert process.stderr.endswith(". --retry-failed asks the failed ones again.\n")
     process = done(space, files)
     assert process.returncode == 1
     assert "earlier 1 answered, 1 failed. --retry-failed asks" in process.stderr

@@ -141,13 +141,14 @@ def test_a_line_that_cannot_be_asked_fails_and_the_others_are_answered(files, cl
     first, bad, last = records(out)
     assert (first["text"], last["text"]) == ("<first>", "<last>")
     assert bad["error"].startswith("InvalidRequestError: ")
-    assert (summary.answered, summary.failed) == (2, 1)
+    assert (summary.answered, summary.failed, summary.last_error) == (2, 1, bad["error"])
 
 
 def test_an_empty_input_is_a_batch_of_nothing(files, client):
     source, out = files
     write(source)
-    assert run(source, out, client=client)[1:3] == (0, 0)
+    summary = run(source, out, client=client)
+    assert (summary.answered, summary.failed, summary.last_error) == (0, 0, None)
 
 
 def test_limit_is_for_this_run(files, space, client):
@@ -567,7 +568,15 @@ def test_a_notebook_shows_the_summary_as_a_table(files, client):
     assert table.startswith("<table>")
     assert "<td>3</td>" in table
     assert "a&lt;b&gt;.jsonl" in table
+    assert "<th>Last error</th><td>none</td>" in table
     assert summary.rate > 0
+
+
+def test_the_table_says_what_failed_last(files, space, client):
+    write(files[0], "Hi")
+    space.answer = Fail("3 < 4 GB")
+    table = run(*files, client=client)._repr_html_()
+    assert "GenerationError: " in table and "3 &lt; 4 GB" in table
 
 
 def test_the_summary_tells_how_far_it_is(files, client):

@@ -289,6 +289,12 @@ def test_a_given_executor_is_used_and_goes_on(space, client):
         assert executor.submit(int, "7").result() == 7
 
 
+def test_a_client_that_is_closed_is_refused_at_the_call(client):
+    client.close()
+    with pytest.raises(InvalidRequestError, match="closed"):
+        client.map(["Hi"])
+
+
 def test_what_the_executor_raises_is_raised(client):
     executor = ThreadPoolExecutor(1)
     executor.shutdown()

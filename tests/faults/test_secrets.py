@@ -321,6 +321,12 @@ def test_certificates_are_checked_by_default(web):
     assert [bool(kwargs["verify"]) for kwargs in seen] == [True, False]
 
 
+def test_an_authoritys_certificate_that_is_not_there_is_named(tmp_path):
+    """It is no fault of the network, and nothing is tried again."""
+    with pytest.raises(qwen25.InvalidRequestError, match="no-such.pem.* is no file"):
+        Client("https://other.example", verify=str(tmp_path / "no-such.pem")).complete("Hi")
+
+
 def test_an_authorization_that_is_given_is_not_replaced_by_the_environments(web, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     play_space(web, "https://a-b.hf.space")
