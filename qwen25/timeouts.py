@@ -22,7 +22,8 @@ class Timeout(_Limits):
 
     Args:
         connect: To connect, at each try.
-        idle: The longest silence; Gradio's heartbeat comes every 15 seconds.
+        idle: The longest silence, and the time to send the prompt; Gradio's heartbeat comes every
+            15 seconds.
         queue: To be started by a worker of the Space, from the call on.
         wake: For a sleeping or building Space to come up.
         total: Everything, retries included.

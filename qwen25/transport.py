@@ -406,7 +406,7 @@ class Line:
             raise countdown.expired()
         if self.abandoned:
             raise InvalidRequestError("The request was closed while it waited.")
-        _asking.line = self
+        _asking.line, _asking.patience = self, countdown.patience
         try:
             response = self.session.request(
                 method,
@@ -430,7 +430,7 @@ class Line:
                 hint="Is this address a Gradio app? Open it in a browser to see.",
             ) from error
         finally:
-            _asking.line = None
+            _asking.line = _asking.patience = None
             handle, self._handle = self._handle, None
             if handle is not None:
                 handle.close()
@@ -723,7 +723,8 @@ def _shut_down(sock: socket.socket) -> None:
             sock.settimeout(0)
 
 
-#: The line on which this thread makes a request; sessions do not tell what socket they use.
+#: The line on which this thread makes a request, and how long a wait in it may be; sessions do not
+#: tell what socket they use.
 _asking = threading.local()
 
 
@@ -772,11 +773,28 @@ def _limit(manager: Any) -> Any:
 def _limited_pool(pool: Any) -> Any:
     if getattr(pool.ConnectionCls, "response_class", None) is _LimitedResponse:
         return pool
-    changes: Dict[str, Any] = {"response_class": _LimitedResponse}
+    changes: Dict[str, Any] = {"response_class": _LimitedResponse, "send": _send}
     if pool.ConnectionCls._new_conn is urllib3.connection.HTTPConnection._new_conn:
         changes["_new_conn"] = _new_conn  # and not that of a SOCKS proxy
     connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), changes)
     return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+
+def _send(self: Any, data: Any) -> None:
+    """What http.client's method does, but a long prompt has more time than connecting has."""
+    if self.sock is None:
+        self.connect()
+    patience: Optional[Callable[[], float]] = getattr(_asking, "patience", None)
+    seconds = math.inf if patience is None else max(patience(), 0.001)
+    sock, before = self.sock, self.sock.gettimeout()
+    sock.settimeout(None if seconds == math.inf else seconds)
+    try:
+        http.client.HTTPConnection.send(self, data)
+    except socket.timeout as error:
+        # In urllib3 a timeout is one of connecting or one of reading.
+        raise urllib3.exceptions.ReadTimeoutError(self, self.host, str(error)) from error
+    finally:
+        sock.settimeout(before)
 
 
 def _new_conn(self: Any) -> socket.socket:
