@@ -12,7 +12,7 @@ What the pages have, and what happens to it:
 - `json`: valid JSON, one value or one a line.
 - directives such as `{toctree}`: the business of Sphinx, which builds with `-W -n`.
 
-Anything else fails, unless `NOT_RUN` names it.
+Anything else fails. A block of `LARGE` is run where it can be.
 """
 
 from __future__ import annotations
@@ -53,14 +53,11 @@ NEEDS = {
     "notebooks.md": ("IPython",),
 }
 
-#: Blocks that are not run: the page and how the block begins, and why.
-NOT_RUN = {
-    ("outgrowing-one-machine.md", "import distributed"): (
-        "there is no scheduler of Dask; tests/batch/test_executors.py asks through one, if it can"
-    ),
-    ("outgrowing-one-machine.md", "import concurrent.futures\nimport ray"): (
-        "Ray is too large to be a requirement; tests/bench/scale_executors.py measures with it"
-    ),
+#: Blocks that need what is too large to be a requirement: how they begin, and what. `make matrix`
+#: has an environment with it.
+LARGE = {
+    "import distributed": "distributed",
+    "import concurrent.futures\n\nimport ray": "ray",
 }
 
 
@@ -123,7 +120,7 @@ def folder(tmp_path, monkeypatch):
 def test_page(page, folder, request, monkeypatch):
     """Every block of the page does what the page says."""
     for name in NEEDS.get(name_of(page), ()):
-        if not importlib.util.find_spec(name):
+        if not is_installed(name):
             pytest.skip(f"not installed: {name}")
     monkeypatch.setattr("qwen25.client._default", None)
     with docs_space() as space, Page(page, request) as running, warnings.catch_warnings():
@@ -143,6 +140,7 @@ class Page:
         self._request = request
         self._name = name_of(page)
         self._printed = None
+        self._skipped = False
         self._tested = set()
         self._serving = []
         self._port = None
@@ -153,7 +151,10 @@ class Page:
     def run(self, block):
         """Run it, in the way of its language."""
         printed, self._printed = self._printed, None
-        if excused(self._name, block):
+        if self._skipped and block.language == "text" and block.follows:
+            return
+        self._skipped = not all(map(is_installed, needs(block)))
+        if self._skipped:
             return
         if block.language in self._cells:
             self._printed = self._cell(block)
@@ -263,20 +264,26 @@ def script(block):
     """Run a block as a file of its own; what it prints."""
     file = pathlib.Path("script.py")
     file.write_text(block.text, encoding="utf-8")
+    ours = not needs(block)  # else there may be warnings
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(file)],
+        [sys.executable, "-W", "error" if ours else "ignore", str(file)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         timeout=PATIENCE,
     )
-    assert done.returncode == 0 and not done.stderr, f"{block.where}: {done.stderr.decode()}"
+    clean = done.returncode == 0 and not (ours and done.stderr)
+    assert clean, f"{block.where}: {done.stderr.decode()}"
     return done.stdout.decode()
 
 
-def excused(name, block):
-    """Whether `NOT_RUN` names the block."""
-    return any(name == page and block.text.startswith(beginning) for page, beginning in NOT_RUN)
+def needs(block):
+    """What a block needs beyond the requirements of its page."""
+    return [name for beginning, name in LARGE.items() if block.text.startswith(beginning)]
+
+
+def is_installed(name):
+    return importlib.util.find_spec(name) is not None
 
 
 def commands(block):
@@ -313,8 +320,8 @@ def read_json(text):
             json.loads(line)
 
 
-def test_every_block_that_is_not_run_is_there():
-    """`NOT_RUN` names no block that has gone."""
-    for page, beginning in NOT_RUN:
-        path = ROOT / page if page == "README.md" else ROOT / "docs" / page
-        assert any(block.text.startswith(beginning) for block in blocks(path)), (page, beginning)
+@pytest.mark.parametrize("name", LARGE.values())
+def test_a_block_is_run_that_needs(name):
+    assert any(name in needs(block) for page in pages() for block in blocks(page))
+    if not is_installed(name):
+        pytest.skip(f"not installed: {name}")
