@@ -139,7 +139,9 @@ class Decoder:
         turns = value
         if isinstance(value, dict) and value.get("__type__") == "update":
             if "value" not in value:
-                return ""  # an update of something else than the value leaves it as it is
+                # It leaves the answer as it is; the next diff is one to this update.
+                self._value, self._path = value, None
+                return ""
             way, turns = ["value"], value["value"]
         self._value = value
         reply = self._layout.reply(turns, self._sent)
@@ -150,7 +152,8 @@ class Decoder:
         """Change the value as a diff says, and read what that makes of the answer."""
         if len(diff) == 1 and diff[0][1] == self._path and diff[0][0] in ("append", "replace"):
             action, _, text = diff[0]
-            return self._settle(self.text + self._held + text if action == "append" else text)
+            if isinstance(text, str):
+                return self._settle(self.text + self._held + text if action == "append" else text)
         if not diff:
             return ""
         if self._path is not None:

@@ -85,7 +85,7 @@ class Roles:
 
     def reply(self, value: Any, sent: Sequence[Any]) -> Optional[Reply]:
         """Find the answer; `None` while the value holds no more than the history that was sent."""
-        last = len(value) - 1
+        last = len(value or ()) - 1
         if last < 0 or value[last]["role"] != "assistant":
             return None
         reply = _text_at(value, [last, "content"])

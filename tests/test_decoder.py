@@ -188,6 +188,39 @@ def test_an_update_carries_the_value():
     assert decoder.text == "Hello"
 
 
+@pytest.mark.parametrize(
+    "back",
+    [
+        pytest.param([["replace", [], pairs("Hello")]], id="the value again"),
+        pytest.param([["add", ["value"], pairs("Hello")]], id="an update of the value"),
+    ],
+)
+def test_an_update_without_a_value_leaves_the_answer_and_is_what_the_next_diff_changes(back):
+    """The same on Gradio 4.44, 5.50 and 6.31, for gr.skip() and gr.update(label=...)."""
+    decoder = started("Hel")
+    assert decoder.feed(generating([["replace", [], {"__type__": "update"}]])) == ""
+    assert decoder.text == "Hel"
+    assert decoder.feed(generating(back)) == "lo"
+    way = [] if back[0][0] == "replace" else ["value"]
+    assert decoder.feed(generating([["append", [*way, 0, 1], "!"]])) == "!"
+    assert not decoder.rewritten
+
+
+def test_an_answer_may_be_taken_back_and_begun_anew():
+    decoder = started("Hel")
+    assert decoder.feed(generating([["replace", [0, 1], None]])) == ""
+    assert decoder.feed(generating([["replace", [0, 1], "Bye"]])) == "Bye"
+    assert (decoder.text, decoder.rewritten) == ("Bye", True)
+
+
+@pytest.mark.parametrize("layout", [Pairs(), Roles(parts=False), Roles(parts=True)])
+def test_a_chatbot_may_be_empty_at_first(layout):
+    decoder = Decoder(layout, 1, (), diffs=True)
+    assert decoder.feed(generating(None)) == ""
+    value = layout.encode([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "A"}])
+    assert decoder.feed(generating([["replace", [], value]])) == "A"
+
+
 def test_an_answer_of_several_parts_is_their_text():
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
     value = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": parts}]

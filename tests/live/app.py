@@ -17,8 +17,9 @@ What it reads on standard input, one line each:
 It ends when its standard input does, so that it never outlives the tests.
 
 The prompts are the ones behind the recordings in tests/transcripts, `hello N` `FAIL` `RAISE`
-`BREAK N` `NOTE N` `STEPS N` `SPLIT N` `REWRITE N` `EMPTY`, and two more: `GATE N` writes a piece
-for each `go`, `FOREVER` one every 20 ms until it is closed. N is 2 when it is left out.
+`BREAK N` `NOTE N` `STEPS N` `SPLIT N` `REWRITE N` `EMPTY`, and three more: `GATE N` writes a piece
+for each `go`, `FOREVER` one every 20 ms until it is closed, and `SKIP N` leaves the chatbot as it is
+between its pieces. N is 2 when it is left out.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ def write(prompt, first, scene, progress):
             yield text + "\ufffd"
         elif kind == "REWRITE" and i == count // 2:
             text = "Rewritten: "
+        elif kind == "SKIP":
+            yield None
         text += "слово{} 你好 ".format(i)
         scene.say("WROTE {}".format(i))
         yield text
@@ -125,6 +128,9 @@ def model_chat(query, history, system, size, progress=gr.Progress()):
     first = "[{}|turns={}|{}] ".format(size, turns, system)
     try:
         for text in write(query, first, here, progress):
+            if text is None:
+                yield "", gr.update(), system
+                continue
             if options.chatbot == "messages":
                 turn = [{"role": "user", "content": query}, {"role": "assistant", "content": text}]
             else:

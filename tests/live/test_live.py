@@ -251,6 +251,12 @@ def test_a_rewritten_answer_is_told_and_its_text_is_right(client):
     assert stream.text == "".join(words(range(3, 6), "Rewritten: "))
 
 
+def test_an_update_that_leaves_the_chatbot_as_it_is_leaves_the_answer(client):
+    stream = client.stream("SKIP 4")
+    assert "".join(stream) == stream.text == "".join(words(range(4)))
+    assert not stream.rewritten
+
+
 def test_an_empty_answer_has_no_pieces(client):
     stream = client.stream("EMPTY")
     assert list(stream) == []
