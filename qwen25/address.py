@@ -67,6 +67,18 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def is_proxy(url: str) -> bool:
+    """Whether a proxy can have this URL."""
+    try:
+        parts = split_url(url)
+    except ValueError:
+        return False
+    return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname)
+
+
 def _root(url: str) -> str:
     if "@" in url:
         # Not shown: what stands before the @ is a secret.

@@ -16,7 +16,7 @@ from typing import (
     Union,
 )
 
-from .address import Address, split_url
+from .address import Address, is_proxy
 from .conversation import Conversation
 from .errors import InvalidRequestError
 from .events import Event
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from .batch import Answer
     from .exchange import Exchange
     from .wiring import Wiring
-
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 class Client:
@@ -279,6 +277,8 @@ class Client:
             app = App(self._address, Transport(self._address, **self._connection))
             # Of threads that come here at once, all take the same one.
             app = vars(self).setdefault("_app", app)
+            if self._closed:  # meanwhile, by another thread
+                app.transport.close()
         return app  # type: ignore[no-any-return]
 
     def __enter__(self) -> Client:
@@ -327,19 +327,15 @@ def _check_headers(headers: object) -> None:
     if not isinstance(headers, Mapping):
         raise InvalidRequestError("headers has to be a dict of names and values.")
     for name, value in headers.items():
-        if not _are_strings((name, value), 2) or not f"{name}{value}".isprintable():
+        fits = _are_strings((name, value), 2) and f"{name}{value}".isprintable()
+        if not fits or value[:1].isspace():
             # The value is not shown: it may be a secret.
             raise InvalidRequestError(f"headers[{name!r}] is not what a header can be.")
 
 
 def _check_proxy(proxy: object) -> None:
     # The proxy itself is not shown: it may hold a password.
-    try:
-        parts = split_url(proxy) if isinstance(proxy, str) else None
-        fits = parts is not None and parts.scheme in _PROXY_SCHEMES and bool(parts.hostname)
-    except ValueError:
-        fits = False
-    if not fits:
+    if not isinstance(proxy, str) or not is_proxy(proxy):
         raise InvalidRequestError(
             "proxy is not the URL of a proxy.",
             hint='Give one such as "http://proxy.example:8080" or "socks5://127.0.0.1:1080".',

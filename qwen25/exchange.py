@@ -63,6 +63,7 @@ class Exchange:
         self._wiring: Wiring
         self._decoder: Optional[Decoder] = None
         self._line: Optional[Line] = app.transport.take()
+        self._ended = threading.Event()  # wakes who waits for the next try
         self._handover = threading.RLock()  # a line is given back once, and not used afterwards
 
     @property
@@ -126,6 +127,7 @@ class Exchange:
     def close(self) -> None:
         """Leave; the server stops writing. A thread that waits for the answer wakes up."""
         self.closed = True
+        self._ended.set()
         with self._handover:
             line, self._line = self._line, None
         if line is not None:
@@ -135,6 +137,7 @@ class Exchange:
     def interrupt(self) -> None:
         """From another thread, at any stage: end what is waited for; its thread then closes."""
         self.closed = True
+        self._ended.set()
         with self._handover:
             if self._line is not None:
                 self._line.abandon()
@@ -212,5 +215,5 @@ class Exchange:
         _log.info("trying again in %.1f s: %s", seconds, error)
         if self._line is not None:
             self._line.drop()
-        self._countdown.clock.sleep(seconds)
+        self._countdown.clock.wait(self._ended, seconds)
         return True

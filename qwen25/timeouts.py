@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 from .errors import InvalidRequestError, TimedOutError
+
+if TYPE_CHECKING:
+    import threading
 
 
 class _Limits(NamedTuple):
@@ -73,6 +76,10 @@ class Clock:
 
     now = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        """Sleep, or until the event is set."""
+        event.wait(seconds)
 
 
 _NEXT_STEP = {

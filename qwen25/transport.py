@@ -21,6 +21,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 import zlib
 from email.utils import parsedate_to_datetime
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
@@ -31,7 +32,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
-from .address import Address, split_url
+from .address import Address, is_proxy, split_url
 from .errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -72,15 +73,16 @@ class Access(requests.auth.AuthBase):
     def __init__(self, address: Address, token: Union[None, str, bool]) -> None:
         self._token: Optional[str] = None
         self._host: Optional[str] = None
+        #: It was given by name, which counts for more than what is found somewhere.
+        self.is_given = isinstance(token, str)
         if isinstance(token, str):
             self._token = _token(token, "The token")
-            self._host = urlsplit(address.url).netloc
+            self._host = _host_asked(address.url)
         elif token is None:
             self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # What was given by name counts for more than the environment.
-        other = self._host is None and "Authorization" in request.headers
+        other = not self.is_given and "Authorization" in request.headers
         if self._token and not other and self._may_see(urlsplit(request.url or "")):
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
@@ -93,6 +95,16 @@ class Access(requests.auth.AuthBase):
             host == domain or host.endswith("." + domain)
             for domain in ("huggingface.co", "hf.space")
         )
+
+
+def _host_asked(url: str) -> str:
+    """The host and port of a URL as requests writes them: small letters, and ASCII only."""
+    request = requests.PreparedRequest()
+    try:
+        request.prepare_url(url, None)
+    except (requests.RequestException, UnicodeError):
+        return ""  # nothing can be asked there, and that will be said
+    return urlsplit(request.url or "").netloc
 
 
 def _token(token: str, name: str) -> str:
@@ -165,6 +177,8 @@ class Transport:
             line.session.close()
         else:
             self._idle.append(line.session)
+            if self.closed:  # meanwhile, by another thread
+                self.close()
 
     def close(self) -> None:
         """Close the connections; those that are lent out close when they come back."""
@@ -362,10 +376,11 @@ class Line:
 
     def uses(self, sock: socket.socket) -> None:
         """Told by a connection of this line: what is asked now goes over this socket."""
-        self._socket = sock
+        # TLS inside the TLS of a proxy is urllib3's own, around the socket.
+        self._socket = getattr(sock, "socket", sock)
         # Looked at afterwards, so that one of both threads sees what the other has set.
         if self.abandoned:
-            self._shut_down(sock)
+            self._shut_down(self._socket)
 
     def has_connected(self, sock: socket.socket) -> None:
         """Told by a new connection of this line, before TLS takes the socket from it."""
@@ -412,7 +427,7 @@ class Line:
                 method,
                 url,
                 headers=headers,
-                auth=transport.access,
+                auth=self._access(url),
                 proxies=transport.proxies,
                 # A session that was given has its own setting.
                 verify=transport.verify if self._own or transport.verify is not True else None,
@@ -440,6 +455,13 @@ class Line:
                 self.uses(sock)
         _log.debug("%s %s: %s", method, url.split("?")[0], response.status_code)
         return response
+
+    def _access(self, url: str) -> Any:
+        access = self._transport.access
+        if self._own or access.is_given or url.startswith(f"{_HUB}/"):
+            return access
+        # A session that was given may have its own way to be let in.
+        return self.session.auth or access
 
     def _body(self, response: requests.Response, countdown: Countdown) -> bytes:
         parts: List[bytes] = []
@@ -617,8 +639,15 @@ def _live_chunks(response: requests.Response, countdown: Countdown) -> Iterator[
 
 def _chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes]:
     """Read a body that is wanted as a whole."""
-    read = functools.partial(_file(response).read, _READ_SIZE)
-    return _read_all(response, countdown, read, ConnectionFailedError)
+    fp = _file(response)
+    read = functools.partial(fp.read, _READ_SIZE)
+    yield from _read_all(response, countdown, read, ConnectionFailedError)
+    if getattr(fp, "length", None):
+        # http.client is content with less than was promised when it is read in parts.
+        raise ConnectionFailedError(
+            f"The connection to {_host(response.url)} broke in the middle of an answer.",
+            hint="Try again; does something between you and the Space cut it off?",
+        )
 
 
 def _read_all(
@@ -688,8 +717,9 @@ class _LimitedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._sock = sock
-        # The head of the response as a whole has the time that its first byte has.
-        until = time.monotonic() + (sock.gettimeout() or math.inf)
+        # The head of the response as a whole has the time that its first byte has. urllib3 may
+        # have been told that before it took its time to connect.
+        until = time.monotonic() + min(sock.gettimeout() or math.inf, _patience())
         self.patience: Callable[[], float] = lambda: until - time.monotonic()
 
     def readable(self) -> bool:
@@ -728,6 +758,12 @@ def _shut_down(sock: socket.socket) -> None:
 _asking = threading.local()
 
 
+def _patience() -> float:
+    """Seconds that a wait in the request of this thread may take now."""
+    patience: Optional[Callable[[], float]] = getattr(_asking, "patience", None)
+    return math.inf if patience is None else max(patience(), 0.001)
+
+
 class _LimitedResponse(http.client.HTTPResponse):
     """http.client's response over a `_LimitedReader`, with a buffer as large as our reads."""
 
@@ -756,9 +792,10 @@ class _LimitedAdapter(HTTPAdapter):
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         proxy = requests.utils.select_proxy(request.url, kwargs.get("proxies"))
-        if proxy and not urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname:
-            # requests fails at some of these with a TypeError of its own.
-            raise requests.exceptions.InvalidProxyURL("the proxy's address names no host")
+        if proxy and not is_proxy(proxy if "//" in proxy else f"http://{proxy}"):
+            # Of those in the environment nobody has looked at. requests fails at some of them with
+            # a TypeError, and at others it shows the password.
+            raise requests.exceptions.InvalidProxyURL("this is no address of a proxy")
         return super().send(request, *args, **kwargs)
 
 
@@ -773,7 +810,11 @@ def _limit(manager: Any) -> Any:
 def _limited_pool(pool: Any) -> Any:
     if getattr(pool.ConnectionCls, "response_class", None) is _LimitedResponse:
         return pool
-    changes: Dict[str, Any] = {"response_class": _LimitedResponse, "send": _send}
+    changes: Dict[str, Any] = {
+        "response_class": _LimitedResponse,
+        "send": _send,
+        "_tunnel": functools.partialmethod(_tunnel, pool.ConnectionCls._tunnel),
+    }
     if pool.ConnectionCls._new_conn is urllib3.connection.HTTPConnection._new_conn:
         changes["_new_conn"] = _new_conn  # and not that of a SOCKS proxy
     connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), changes)
@@ -784,9 +825,10 @@ def _send(self: Any, data: Any) -> None:
     """What http.client's method does, but a long prompt has more time than connecting has."""
     if self.sock is None:
         self.connect()
-    patience: Optional[Callable[[], float]] = getattr(_asking, "patience", None)
-    seconds = math.inf if patience is None else max(patience(), 0.001)
-    sock, before = self.sock, self.sock.gettimeout()
+    sock, before, seconds = self.sock, self.sock.gettimeout(), _patience()
+    line: Optional[Line] = getattr(_asking, "line", None)
+    if line is not None:
+        line.uses(sock)  # which may be an older request's
     sock.settimeout(None if seconds == math.inf else seconds)
     try:
         http.client.HTTPConnection.send(self, data)
@@ -795,6 +837,20 @@ def _send(self: Any, data: Any) -> None:
         raise urllib3.exceptions.ReadTimeoutError(self, self.host, str(error)) from error
     finally:
         sock.settimeout(before)
+
+
+def _tunnel(self: Any, tunnel: Callable[[Any], None]) -> None:
+    """What the class's own method does, but it is a part of connecting, and takes of its time."""
+    seconds = self.sock.gettimeout() or math.inf
+    until = time.monotonic() + seconds
+    try:
+        tunnel(self)
+    except (socket.timeout, urllib3.exceptions.ReadTimeoutError) as error:
+        # The http.client of older Pythons leaves its response open, and with it the socket.
+        traceback.clear_frames(error.__traceback__)
+        raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from error
+    if until != math.inf:
+        self.sock.settimeout(max(until - time.monotonic(), 0.001))
 
 
 def _new_conn(self: Any) -> socket.socket:
@@ -829,7 +885,8 @@ def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
             if line is not None:
                 line.uses(sock)
             sock.connect(address)
-            sock.settimeout(connection.timeout)
+            left = until - time.monotonic()
+            sock.settimeout(None if left == math.inf else max(left, 0.001))
             if line is not None:
                 line.has_connected(sock)
             return sock
@@ -860,6 +917,8 @@ def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenE
 
 
 def _proxy_failed(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+    if any(isinstance(link, socket.timeout) for link in _chain(error)):
+        return countdown.expired("connect")
     return ConnectionFailedError(
         f"The proxy does not lead to {host}: {_innermost(error)}.",
         hint="Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment.",

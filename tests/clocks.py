@@ -17,6 +17,9 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
 
+    def wait(self, event, seconds):
+        self.sleep(seconds)
+
 
 class QuickClock:
     """The real time, for sockets, and waits between tries that take none."""
@@ -28,3 +31,6 @@ class QuickClock:
 
     def sleep(self, seconds):
         self.slept.append(seconds)
+
+    def wait(self, event, seconds):
+        self.sleep(seconds)

@@ -217,8 +217,8 @@ def test_an_answer_may_be_taken_back_and_begun_anew():
 def test_a_chatbot_may_be_empty_at_first(layout):
     decoder = Decoder(layout, 1, (), diffs=True)
     assert decoder.feed(generating(None)) == ""
-    value = layout.encode([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "A"}])
-    assert decoder.feed(generating([["replace", [], value]])) == "A"
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "A"}]
+    assert decoder.feed(generating([["replace", [], layout.encode(turns)]])) == "A"
 
 
 def test_an_answer_of_several_parts_is_their_text():

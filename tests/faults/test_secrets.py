@@ -65,6 +65,19 @@ class TestTokens:
             client.complete("Hi")
             assert tokens_seen(space.requests) == {bearer()}
 
+    @pytest.mark.parametrize(
+        ("given", "asked"),
+        [
+            ("https://Me-Space.HF.space", "me-space.hf.space"),
+            ("https://b\xfccher.example", "xn--bcher-kva.example"),
+        ],
+    )
+    def test_it_does_so_however_the_host_is_written(self, web, given, asked):
+        """requests asks in small letters, and in ASCII."""
+        play_space(web, f"https://{asked}")
+        Client(given, token=TOKEN).complete("Hi")
+        assert seen_by(web, "") == {bearer()}
+
     def test_the_environments_token_does_not_go_to_a_plain_http_host(self, monkeypatch):
         """gradio_client sent it to http://127.0.0.1 unasked."""
         monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -375,3 +388,10 @@ class TestWhatCannotBeSent:
             with pytest.raises(qwen25.InvalidRequestError, match="on_event"):
                 client.stream("Hi", on_event=5)
             assert list(space.requests) == []
+
+
+@pytest.mark.parametrize("value", [" s3cret", "\ts3cret", "s3cret\r\nX-Other: 1"])
+def test_a_header_that_can_be_none_is_refused_without_its_value(value):
+    with pytest.raises(qwen25.InvalidRequestError, match="X-Key") as caught:
+        Client(headers={"X-Key": value})
+    assert "s3cret" not in str(caught.value)

@@ -17,9 +17,9 @@ What it reads on standard input, one line each:
 It ends when its standard input does, so that it never outlives the tests.
 
 The prompts are the ones behind the recordings in tests/transcripts, `hello N` `FAIL` `RAISE`
-`BREAK N` `NOTE N` `STEPS N` `SPLIT N` `REWRITE N` `EMPTY`, and three more: `GATE N` writes a piece
-for each `go`, `FOREVER` one every 20 ms until it is closed, and `SKIP N` leaves the chatbot as it is
-between its pieces. N is 2 when it is left out.
+`BREAK N` `NOTE N` `STEPS N` `SPLIT N` `REWRITE N` `EMPTY`, and three more: `GATE N` writes a
+piece for each `go`, `FOREVER` one every 20 ms until it is closed, and `SKIP N` leaves the chatbot
+as it is between its pieces. N is 2 when it is left out.
 """
 
 from __future__ import annotations
