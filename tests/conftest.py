@@ -1,4 +1,4 @@
-"""What every test starts from: no setting of this machine's own."""
+"""What every test starts from: nothing of this machine's own, be it a setting or its speed."""
 
 import pytest
 
@@ -12,3 +12,9 @@ def clean_environment(monkeypatch, tmp_path):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def patient_with_ends(monkeypatch):
+    """However late a finished stream ends, its connection is used again: tests count them."""
+    monkeypatch.setattr("qwen25.transport._DRAIN", 30.0)
