@@ -467,11 +467,10 @@ def test_a_fault_ends_in_its_error(row, monkeypatch):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_refused_connection_is_its_error(way):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    error, pieces = run(fails(AsyncClient(url, max_retries=0), way))
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        error, pieces = run(fails(AsyncClient(url, max_retries=0), way))
     assert type(error) is qwen25.ConnectionFailedError
     assert pieces == []
 

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import importlib.util
 import logging
+import socket
 import subprocess
 import sys
 import textwrap
@@ -388,10 +389,10 @@ def test_nothing_goes_past_the_proxy():
         assert len(proxy.seen) == len(space.requests) == 3
 
 
-def test_a_proxy_that_is_not_there_is_an_error_and_not_gone_around():
-    with FakeSpace() as space:
-        with Proxy() as proxy:
-            pass
+def test_a_proxy_that_is_not_there_is_an_error_and_not_gone_around(monkeypatch):
+    monkeypatch.setattr("qwen25.retrying.BASE", 0.0)
+    with FakeSpace() as space, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
         with pytest.raises(qwen25.ConnectionFailedError, match="proxy"):
-            ask(space.url, proxy=proxy.url, timeout=0.5)
+            ask(space.url, proxy="http://127.0.0.1:%d" % deaf.getsockname()[1])
         assert not space.requests

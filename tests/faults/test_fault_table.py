@@ -216,12 +216,6 @@ def test_a_fault_ends_in_its_error(row, ask):
     assert took < DEADLINE
 
 
-def closed_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def refuse_one(listener):
     connection, _ = listener.accept()
     with connection:
@@ -232,9 +226,13 @@ def refuse_one(listener):
 @pytest.mark.parametrize("ask", [by_complete, by_stream, by_events])
 class TestConnecting:
     def test_refused(self, ask):
-        with new_client(f"http://127.0.0.1:{closed_port()}") as client:
-            with pytest.raises(qwen25.ConnectionFailedError, match="Check the address") as caught:
-                ask(client, [])
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
+            with new_client(f"http://127.0.0.1:{deaf.getsockname()[1]}") as client:
+                with pytest.raises(
+                    qwen25.ConnectionFailedError, match="Check the address"
+                ) as caught:
+                    ask(client, [])
         assert "refused" in str(caught.value)
         assert len(client._clock.slept) == 2
 

@@ -218,15 +218,15 @@ class TestProxies:
                 assert client.complete("Hi") == "Hello world"
 
     def test_a_proxys_password_is_in_no_error(self):
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            port = closed.getsockname()[1]
-        for url in ("http://space.invalid", "https://space.invalid"):
-            client = Client(url, proxy=f"http://me:hunter2@127.0.0.1:{port}", max_retries=0)
-            with pytest.raises(qwen25.ConnectionFailedError, match="proxy") as caught:
-                client.complete("Hi")
-            told = "".join(traceback.format_exception(None, caught.value, caught.tb))
-            assert "hunter2" not in told
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
+            port = deaf.getsockname()[1]
+            for url in ("http://space.invalid", "https://space.invalid"):
+                client = Client(url, proxy=f"http://me:hunter2@127.0.0.1:{port}", max_retries=0)
+                with pytest.raises(qwen25.ConnectionFailedError, match="proxy") as caught:
+                    client.complete("Hi")
+                told = "".join(traceback.format_exception(None, caught.value, caught.tb))
+                assert "hunter2" not in told
 
     @pytest.mark.parametrize("proxy", ["http://me:hunter2@", "http://", "http://:3128", "//"])
     def test_a_proxy_without_a_host_is_said_to_be_wrong(self, monkeypatch, proxy):
