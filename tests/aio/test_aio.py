@@ -23,6 +23,7 @@ import qwen25
 import qwen25.aio
 from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
+from qwen25.batch.answers import Answers
 from qwen25.interruptible import Interruptible
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
 
@@ -979,11 +980,14 @@ def test_a_body_that_works_and_never_waits_leaves_turns_to_others():
             turns += 1
 
     async def main(url):
+        nonlocal turns
         async with AsyncClient(url) as client:
             counting = asyncio.ensure_future(count())
-            async for _ in client.stream("Hi"):
-                if not turns:
-                    continue
+            stream = client.stream("Hi")
+            assert await stream.__anext__() == "piece"
+            await in_thread(assert_gone, threads())  # all has been read
+            turns = 0
+            async for _ in stream:
                 until = time.thread_time() + 0.002
                 while time.thread_time() < until:
                     pass
@@ -1044,14 +1048,22 @@ def test_streams_in_several_loops_share_one_client():
     assert got == asked
 
 
-def test_a_map_that_waits_for_a_busy_space_is_ended_too():
+def test_a_map_that_waits_for_a_busy_space_is_ended_too(monkeypatch):
     """It waits for no connection then, but for the time that the Space has named."""
+    waiting = threading.Event()
+    patience = Answers._patience
+
+    def patience_told(answers):
+        if not answers._sent:
+            waiting.set()
+        return patience(answers)
+
+    monkeypatch.setattr(Answers, "_patience", patience_told)
 
     async def main(space):
         async with AsyncClient(space.url) as client:
             task = asyncio.ensure_future(listed(client.map(["one", "two"])))
-            await wait_for(space, lambda: len(space.requests) >= 2)
-            await in_thread(lambda: space.wait_for(lambda: not space.open_streams))
+            await in_thread(set_soon, waiting)
             running = threads()
             assert running
             await cancelled(task)

@@ -14,8 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from qwen25 import Client
-from qwen25.batch.answers import AHEAD
-from qwen25.testing import Fail, FakeSpace, Gate, Hang, Reply
+from qwen25.testing import Delay, Fail, FakeSpace, Gate, Hang, Reply
 
 pytestmark = [
     # A fork of a process with threads is what is tried here, on purpose.
@@ -102,7 +101,7 @@ def test_an_error_comes_back_whole(space, executor):
     assert (answer.error.detail, answer.error.partial) == ("the GPU is gone", "Paris")
 
 
-def test_a_full_queue_slows_down_all_workers_wherever_they_are(executor):
+def test_who_finds_the_queue_full_comes_again_and_each_try_is_counted(executor):
     """One after the other, since there is room for one; the others are refused and come again."""
     gates = [Gate() for _ in range(20)]
     for gate in gates[1:]:
@@ -131,12 +130,17 @@ def test_what_a_busy_space_refused_counts_as_tries(space, executor):
 
 
 def test_closing_starts_nothing_more(space, executor):
+    gate = Gate()
+    space.answer = lambda question: "<0>" if question.prompt == "0" else [gate, Delay(0.1), "fine"]
+    sent = 16 * WORKERS
     with Client(space.url) as client:
-        answers = client.map((str(n) for n in range(1000)), workers=WORKERS, executor=executor)
+        answers = client.map((str(n) for n in range(1000)), workers=sent, executor=executor)
         assert next(answers).text == "<0>"
         answers.close()
+        gate.set()
         assert executor.submit(int, "7").result() == 7
-    assert count(space, "/queue/join") <= (AHEAD + 1) * WORKERS
+    # Processes have taken some that do not run yet, and Dask hears of the end a moment later.
+    assert count(space, "/queue/join") < sent / 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 
@@ -285,7 +286,9 @@ def test_what_the_prompts_raise_is_raised_and_stops_the_rest(space, client):
 
 def test_a_given_executor_is_used_and_goes_on(space, client):
     with ThreadPoolExecutor(2, thread_name_prefix="mine") as executor:
-        assert len(list(client.map(list("abcdef"), executor=executor))) == 6
+        used = Mock(wraps=executor)
+        assert len(list(client.map(list("abcdef"), executor=used))) == 6
+        assert used.submit.call_count == 6
         assert executor.submit(int, "7").result() == 7
 
 

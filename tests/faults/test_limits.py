@@ -115,15 +115,6 @@ def test_sending_has_the_time_of_a_silence_and_not_that_of_connecting():
     assert caught.value.phase == "idle"
 
 
-def test_a_slow_reader_still_gets_what_has_come():
-    """The limit is for waiting: text that is there already is handed out."""
-    with FakeSpace(["a", "b", "c"]) as space, Client(space.url, timeout=Timeout(total=5)) as client:
-        stream = client.stream("Hi")
-        next(stream)
-        space.wait_for(lambda: not space.open_streams or space.left == 0)
-        assert list(stream) == ["b", "c"]
-
-
 @pytest.mark.parametrize("framing", ["chunked", "close", "gzip", "bytes"])
 def test_a_piece_is_handed_out_before_the_next_is_written(framing):
     """In every framing: nothing waits for a buffer to fill."""

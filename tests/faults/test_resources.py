@@ -22,6 +22,12 @@ def open_files():
     return len(os.listdir("/proc/self/fd"))
 
 
+def own_objects():
+    """How many there are of the library's own types, without those of the Space."""
+    modules = [str(type(one).__module__) for one in gc.get_objects()]
+    return sum(name.startswith("qwen25.") and "testing" not in name for name in modules)
+
+
 def finish(client):
     assert client.complete("finish") == "Hello world"
 
@@ -56,7 +62,7 @@ def test_a_thousand_answers_leave_nothing(how):
             space.wait_for(lambda: space.open_streams == 0)
             gc.collect()
             files, threads, objects = open_files(), threading.active_count(), len(gc.get_objects())
-            connections = space.open_connections
+            connections, own = space.open_connections, own_objects()
             for _ in range(ANSWERS):
                 how(client)
             space.wait_for(lambda: space.open_streams == 0)
@@ -65,7 +71,8 @@ def test_a_thousand_answers_leave_nothing(how):
             # The Space is in this process too: its threads end a moment after their clients.
             space.wait_for(lambda: threading.active_count() <= threads)
             assert open_files() <= files
-            # It also keeps a record of each request, of a dozen objects.
+            assert own_objects() == own
+            # The Space keeps a record of each request, of a dozen objects.
             assert len(gc.get_objects()) - objects < 40 * ANSWERS
             client.close()
             del client

@@ -439,6 +439,7 @@ def test_waiting_ends_when_the_space_is_closed(parrot_space):
     space = parrot_space(Parrot())
     waiting = threading.Thread(target=space.wait)
     waiting.start()
+    assert waiting.is_alive()
     space.close()
     waiting.join(PATIENCE)
     assert not waiting.is_alive()
