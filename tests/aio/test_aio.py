@@ -555,7 +555,7 @@ def shaking_hands(monkeypatch):
 @contextmanager
 def reached(space, predicate):
     def closed():
-        space.wait_for(lambda: not space.open_connections, 1)
+        space.wait_for(lambda: not space.open_connections)
 
     with space:
         yield space.url, lambda: space.wait_for(predicate), closed
@@ -611,7 +611,7 @@ def queued(monkeypatch):
             yield (
                 space.url,
                 lambda: space.wait_for(lambda: space.open_streams == 2),
-                lambda: space.wait_for(lambda: space.open_streams == 1, 1),
+                lambda: space.wait_for(lambda: space.open_streams == 1),
             )
 
 
@@ -637,7 +637,7 @@ async def cancelled(task):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < DEADLINE
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -844,7 +844,7 @@ def test_a_timeout_of_asyncio_closes_the_connection():
     async def main(space):
         client = AsyncClient(space.url)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(client.complete("Hi"), 0.2)
+            await asyncio.wait_for(client.complete("Hi"), 2)
         await wait_for(space, lambda: space.left == 1)
 
     with FakeSpace(["one", Hang()]) as space:
@@ -883,7 +883,7 @@ def test_a_finished_answer_keeps_its_connection():
     with FakeSpace() as space:
         run(main(space.url))
         assert space.connections == 1
-        space.wait_for(lambda: not space.open_connections, 1)
+        space.wait_for(lambda: not space.open_connections)
 
 
 # How much, and how many

@@ -52,6 +52,10 @@ class Desk:
         with self.changed:
             return self.changed.wait_for(lambda: len(self.gates) == number, timeout)
 
+    def wait_for_any(self, timeout):
+        with self.changed:
+            return self.changed.wait_for(lambda: self.gates, timeout)
+
     def answer_one(self):
         with self.changed:
             gate = self.gates.pop(0)
@@ -78,6 +82,10 @@ def client(space):
 
 def joins(space):
     return sum(request.path.endswith("/queue/join") for request in space.requests)
+
+
+def streams(space):
+    return sum(request.path.endswith("/queue/data") for request in space.requests)
 
 
 def map_threads():
@@ -237,11 +245,11 @@ def test_closing_stops_what_runs_and_starts_nothing_more(space, client):
     prompts = (str(number) for number in itertools.count())
     answers = client.map(prompts, workers=3, timeout=PATIENT)
     assert next(answers).text == "first"
-    # The first stream may still be open, as its server sees it: so the joins are waited for too.
-    space.wait_for(lambda: (joins(space), space.open_streams) == (4, 3))
+    # The first stream may still be open, as its server sees it: so all that came are counted too.
+    space.wait_for(lambda: (streams(space), space.open_streams) == (4, 3))
     answers.close()
-    space.wait_for(lambda: not space.open_streams)
-    assert (joins(space), space.left) == (4, 3)
+    space.wait_for(lambda: space.left == 3)
+    assert joins(space) == 4
     assert not map_threads()
 
 
@@ -333,7 +341,7 @@ def test_a_failed_generation_is_not_tried_again(space, client):
 
 def test_the_time_limit_is_for_each_prompt(space, client):
     space.answer = lambda question: Hang() if question.prompt == "slow" else "fine"
-    limits = Timeout(total=0.2)
+    limits = Timeout(total=3)
     slow, fine = client.map(["slow", "fine"], workers=1, timeout=limits)
     assert isinstance(slow.error, TimedOutError)
     assert slow.error.phase == "total"
@@ -402,7 +410,7 @@ def test_a_limited_space_is_kept_full_and_nobody_fails(room, queue_size):
     def work():
         for left in range(prompts, 0, -1):
             full.append(desk.wait_for(min(room, left), timeout=1))
-            assert desk.gates
+            assert desk.wait_for_any(30)
             desk.answer_one()
 
     with FakeSpace(desk, limit=room, queue_size=queue_size) as space, Client(space.url) as client:
@@ -426,8 +434,8 @@ def test_nobody_sets_out_before_retry_after(space, client, workers):
     answers = list(client.map(list("abcdefgh"), workers=workers))
     assert [answer.text for answer in answers] == ["fine"] * 8
     assert min(times) - began >= 0.5
-    assert [answer.attempts for answer in answers] == [2] * workers + [1] * (8 - workers)
-    assert all(answer.seconds >= 0.5 for answer in answers[:workers])
+    assert sum(answer.attempts for answer in answers) == 8 + workers
+    assert all(answer.seconds >= 0.5 for answer in answers if answer.attempts > 1)
 
 
 def test_a_busy_space_is_waited_out_beyond_max_retries(space, no_pauses):
@@ -439,13 +447,13 @@ def test_a_busy_space_is_waited_out_beyond_max_retries(space, no_pauses):
 
 def test_a_space_that_answers_nobody_is_not_waited_for_beyond_the_time_limit(space, client):
     space.join = Reply(503, {"detail": "Queue is full. Max size is 1 and size is 1."})
-    answers = list(client.map(list("ab"), workers=2, timeout=0.4))
+    answers = list(client.map(list("ab"), workers=2, timeout=3))
     assert [type(answer.error) for answer in answers] == [QueueFullError] * 2
 
 
 def test_prompts_that_cannot_wait_so_long_fail_and_the_others_are_asked_then(space, client):
     client.complete("the wiring is known")
-    space.join = [Reply(429, TOO_MANY, {"retry-after": "0.5"})]
-    first, *others = client.map(list("abcd"), workers=1, timeout=0.4)
+    space.join = [Reply(429, TOO_MANY, {"retry-after": "3.5"})]
+    first, *others = client.map(list("abcd"), workers=1, timeout=3)
     assert isinstance(first.error, RateLimitError)
     assert [answer.text for answer in others] == ["<b>", "<c>", "<d>"]

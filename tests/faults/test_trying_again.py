@@ -172,7 +172,14 @@ def test_a_place_in_a_full_queue_is_taken_when_it_gets_free():
     with FakeSpace(["done"], first=[[gate, "done"]], limit=1, queue_size=0) as space:
         with new_client(space.url, max_retries=1) as client:
             first = client.stream("one")
-            client._clock.sleep = lambda seconds: (gate.set(), first.result())
+
+            def sleep(seconds):
+                gate.set()
+                first.result()
+                # Its place is free a moment after its end has come.
+                space.wait_for(lambda: not space.open_streams)
+
+            client._clock.sleep = sleep
             assert client.complete("two") == "done"
         assert len(joins(space)) == 3
 

@@ -271,7 +271,7 @@ def test_leaving_the_loop_stops_the_writer(app, client, request):
     stream = client.stream("FOREVER")
     for _ in stream:
         break
-    app.wait_for("STOPPED", timeout=1)
+    app.wait_for("STOPPED")
     assert stream.text.startswith(words([0])[0])
 
 

@@ -1,6 +1,7 @@
 """Answers in a real kernel: what a notebook shows of them, and when."""
 
 from datetime import timedelta
+from statistics import median
 
 import pytest
 
@@ -54,7 +55,9 @@ def test_there_are_at_most_12_updates_in_any_second_and_the_last_is_complete(ker
     assert cell.text == "".join(pieces)
     times = [when for when, content in cell.updates]
     seconds = (times[-1] - times[0]).total_seconds()
-    assert seconds > 2 and len(times) > 6 * seconds
+    gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
+    # The median: a machine that stops for a while makes one long gap.
+    assert seconds > 2 and median(gaps) < 1 / 6
     for start in times:
         assert sum(start <= when < start + timedelta(seconds=1) for when in times) <= 12
 
