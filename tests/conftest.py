@@ -1,6 +1,12 @@
 """What every test starts from: nothing of this machine's own, be it a setting or its speed."""
 
+import signal
+
 import pytest
+
+# A shell starts what is in its background with Ctrl-C ignored, and so would be what tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
