@@ -197,6 +197,7 @@ class Client:
             InvalidRequestError: An argument cannot be meant so.
             Exception: What the prompts or the executor raise, such as a broken process pool.
         """
+        self._check_open()
         from .batch.answers import map_prompts  # it knows threads: importing this stays fast
 
         options = {"workers": workers, "executor": executor, "timeout": timeout, "ordered": ordered}
@@ -266,9 +267,12 @@ class Client:
         finally:
             app.transport.give_back(line)
 
-    def _open(self) -> App:
+    def _check_open(self) -> None:
         if self._closed:
             raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
+
+    def _open(self) -> App:
+        self._check_open()
         app = vars(self).get("_app")
         if app is None:
             from .app import App

@@ -9,8 +9,7 @@ import functools
 import os
 import re
 import sys
-from types import TracebackType
-from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, List, Optional, Tuple, TypeVar, Union
 
 from .client import Client
 from .controls import harmless
@@ -240,14 +239,9 @@ class _Page:
         self._repainter.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._waiting = ""
-        self._repainter.__exit__(kind, error, trace)
+        self._repainter.__exit__()
 
     def _update(self) -> None:
         text = "".join(self._pieces) or self._waiting
@@ -282,12 +276,7 @@ class _Roll:
     def __enter__(self) -> _Roll:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._corrected is not None:
             self.write(f"\n\nThe Space has rewritten its answer:\n\n{self._corrected}")
         if self._begun:

@@ -6,8 +6,7 @@ import contextvars
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Callable, Optional, Type
+from typing import Callable
 
 
 class Repainter:
@@ -47,12 +46,7 @@ class Repainter:
         self._painting = self._painter.submit(contextvars.copy_context().run, self._paint_on)
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._changed.set()
         self._painter.shutdown()

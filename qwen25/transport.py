@@ -73,13 +73,16 @@ class Access(requests.auth.AuthBase):
     def __init__(self, address: Address, token: Union[None, str, bool]) -> None:
         self._token: Optional[str] = None
         self._host: Optional[str] = None
-        #: It was given by name, which counts for more than what is found somewhere.
-        self.is_given = isinstance(token, str)
         if isinstance(token, str):
             self._token = _token(token, "The token")
             self._host = _host_asked(address.url)
         elif token is None:
             self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the token was given by name, which counts for more than one that was found."""
+        return self._host is not None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         other = not self.is_given and "Authorization" in request.headers
@@ -88,7 +91,7 @@ class Access(requests.auth.AuthBase):
         return request
 
     def _may_see(self, url: Any) -> bool:
-        if self._host is not None:
+        if self.is_given:
             return bool(url.netloc == self._host)
         host = url.hostname or ""
         return url.scheme == "https" and any(
@@ -695,9 +698,14 @@ def _pace(response: requests.Response, patience: Callable[[], float]) -> Callabl
             raise socket.timeout("timed out")
         sock = _socket_of(response)
         if sock is not None:
-            sock.settimeout(None if seconds == math.inf else seconds)
+            _let_wait(sock, seconds)
 
     return set_timeout
+
+
+def _let_wait(sock: Any, seconds: float) -> None:
+    """The limit of what is done next on a socket; infinite is none."""
+    sock.settimeout(None if seconds == math.inf else seconds)
 
 
 def _socket_of(response: requests.Response) -> Any:
@@ -729,7 +737,7 @@ class _LimitedReader(io.RawIOBase):
         seconds = self.patience()
         if seconds <= 0:
             raise socket.timeout("timed out")
-        self._sock.settimeout(None if seconds == math.inf else seconds)
+        _let_wait(self._sock, seconds)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -771,9 +779,6 @@ class _LimitedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._reader = _LimitedReader(self.fp.detach(), sock)
         self.fp = io.BufferedReader(self._reader, _READ_SIZE)
-        line: Optional[Line] = getattr(_asking, "line", None)
-        if line is not None:
-            line.uses(sock)
 
     def limit(self, patience: Callable[[], float]) -> None:
         """From now on, let each read wait as long as `patience()` says."""
@@ -829,7 +834,7 @@ def _send(self: Any, data: Any) -> None:
     line: Optional[Line] = getattr(_asking, "line", None)
     if line is not None:
         line.uses(sock)  # which may be an older request's
-    sock.settimeout(None if seconds == math.inf else seconds)
+    _let_wait(sock, seconds)
     try:
         http.client.HTTPConnection.send(self, data)
     except socket.timeout as error:
@@ -841,16 +846,14 @@ def _send(self: Any, data: Any) -> None:
 
 def _tunnel(self: Any, tunnel: Callable[[Any], None]) -> None:
     """What the class's own method does, but it is a part of connecting, and takes of its time."""
-    seconds = self.sock.gettimeout() or math.inf
-    until = time.monotonic() + seconds
+    until = time.monotonic() + (self.sock.gettimeout() or math.inf)
     try:
         tunnel(self)
     except (socket.timeout, urllib3.exceptions.ReadTimeoutError) as error:
         # The http.client of older Pythons leaves its response open, and with it the socket.
         traceback.clear_frames(error.__traceback__)
         raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from error
-    if until != math.inf:
-        self.sock.settimeout(max(until - time.monotonic(), 0.001))
+    _let_wait(self.sock, max(until - time.monotonic(), 0.001))
 
 
 def _new_conn(self: Any) -> socket.socket:
@@ -879,14 +882,13 @@ def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
             left = until - time.monotonic()
             if left <= 0:
                 raise socket.timeout("timed out")
-            sock.settimeout(None if left == math.inf else left)
+            _let_wait(sock, left)
             if connection.source_address:
                 sock.bind(connection.source_address)
             if line is not None:
                 line.uses(sock)
             sock.connect(address)
-            left = until - time.monotonic()
-            sock.settimeout(None if left == math.inf else max(left, 0.001))
+            _let_wait(sock, max(until - time.monotonic(), 0.001))
             if line is not None:
                 line.has_connected(sock)
             return sock

@@ -304,7 +304,6 @@ def map_prompts(
             f"A map takes many prompts, and this is one {type(prompts).__name__}.",
             hint="Put it into a list, or use complete().",
         )
-    client._open()  # refuses a client that is closed
     questions = (Question(prompt, model, system) for prompt in prompts)
     answers = Answers(client, questions, **options)
     if isinstance(client, Interruptible):

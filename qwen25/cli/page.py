@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from types import TracebackType
-from typing import List, NamedTuple, Optional, Type
+from typing import List, NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -59,13 +58,8 @@ class Page:
         self._repainter.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self._repainter.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._repainter.__exit__()
 
     def _paint(self) -> None:
         text = harmless("".join(self._pieces))

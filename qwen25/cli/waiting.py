@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from types import TracebackType
-from typing import Optional, Type
+from typing import Optional
 
 from ..events import Event, Note, Progress, Queued, Started
 from .terminal import fit, notice, obeys, write_error
@@ -49,12 +48,7 @@ class Waiting:
     def __enter__(self) -> Waiting:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.clear()
 
 

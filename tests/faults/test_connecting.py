@@ -228,34 +228,57 @@ def test_a_connection_that_breaks_in_an_answer_before_the_stream_is_tried_again(
                 other.complete("Hi")
 
 
-def test_a_long_prompt_on_an_open_connection_can_be_interrupted():
-    """The server has answered on it before, and reads no more of the prompt than its beginning."""
+def reads_no_prompt(prompted, kept):
+    """A server that tells its wiring, and reads no more of a prompt than its beginning.
+
+    Args:
+        prompted: Set when a prompt has begun to come.
+        kept: Whether the prompt comes on the connection on which the wiring was told.
+    """
     with FakeSpace() as space:
         config = json.dumps(space.wiring()).encode()
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(config)
-    sending = threading.Event()
+    head = b"HTTP/1.1 200 OK\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n"
+    wiring = head % (b"keep-alive" if kept else b"close", len(config)) + config
 
     def handle(connection, over):
-        connection.recv(65536)
-        connection.sendall(head + config)
-        connection.recv(1)
-        sending.set()
-        over.wait()
+        data = connection.recv(65536)
+        if data.startswith(b"GET"):
+            connection.sendall(wiring)
+            data = connection.recv(1)
+        if data:
+            prompted.set()
+            over.wait()
 
-    with server(handle) as port, Client(f"http://127.0.0.1:{port}", max_retries=0) as client:
-        assert client.models
-        calls = Interruptible(client)
+    return server(handle)
 
-        def ask():
-            with contextlib.suppress(qwen25.QwenError):
-                calls.complete("x" * 30_000_000)
 
-        asking = threading.Thread(target=ask)
-        asking.start()
-        assert sending.wait(PATIENT)
-        calls.interrupt()
-        asking.join(PATIENT)
-        assert not asking.is_alive()
+def test_sending_has_the_time_of_a_silence_and_not_that_of_connecting():
+    """A long prompt may take its time."""
+    with reads_no_prompt(threading.Event(), kept=False) as port:
+        limits = Timeout(connect=2, idle=3)
+        with Client(f"http://127.0.0.1:{port}", max_retries=0) as client:
+            with pytest.raises(qwen25.TimedOutError, match="3 seconds") as caught:
+                client.complete("x" * 30_000_000, timeout=limits)
+    assert caught.value.phase == "idle"
+
+
+def test_a_long_prompt_on_an_open_connection_can_be_interrupted():
+    sending = threading.Event()
+    with reads_no_prompt(sending, kept=True) as port:
+        with Client(f"http://127.0.0.1:{port}", max_retries=0) as client:
+            assert client.models
+            calls = Interruptible(client)
+
+            def ask():
+                with contextlib.suppress(qwen25.QwenError):
+                    calls.complete("x" * 30_000_000)
+
+            asking = threading.Thread(target=ask)
+            asking.start()
+            assert sending.wait(PATIENT)
+            calls.interrupt()
+            asking.join(PATIENT)
+            assert not asking.is_alive()
 
 
 def test_closing_from_another_thread_wakes_one_that_waits_for_the_next_try():
