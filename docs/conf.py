@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(concurrent|os|pathlib|pytest|requests|socket)\..*"),
     (r"py:.*", r"(Executor|Path)"),
     # Names for types that are written out: interface/client.md tells what a prompt is.
-    (r"py:.*", r"(qwen25\.prompt\.)?(Prompt|Message)"),
+    (r"py:.*", r"(qwen25\.protocol\.prompt\.)?(Prompt|Message)"),
     (r"py:.*", r"(qwen25\.testing\.server\.)?Headers"),
     (r"py:.*", r"app\.Turn"),
 ]

@@ -1,7 +1,9 @@
 """Text out of Qwen2.5 where it runs as a Gradio Space: no API key, no asyncio, three lines."""
 
-from .client import Client, complete, stream
-from .conversation import Conversation
+from .client.client import Client, complete, stream
+from .client.conversation import Conversation
+from .client.space import Space
+from .client.streaming import Stream
 from .errors import (
     AuthenticationError,
     ConnectionFailedError,
@@ -20,8 +22,6 @@ from .errors import (
     UnknownModelError,
 )
 from .events import Note, Progress, Queued, Started, Step, Text
-from .space import Space
-from .streaming import Stream
 from .timeouts import Timeout
 from .version import __version__
 

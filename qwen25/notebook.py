@@ -11,13 +11,13 @@ import re
 import sys
 from typing import Any, Dict, List, Optional, Tuple, TypeVar, Union
 
-from .client import Client
-from .controls import harmless
-from .conversation import Conversation
+from .client.client import Client
+from .client.conversation import Conversation
+from .client.streaming import Stream
+from .display.control_characters import escape_controls
+from .display.live import Repainter
 from .errors import InvalidRequestError, QwenError
 from .events import Note, Queued, Text
-from .repainting import Repainter
-from .streaming import Stream
 
 __all__ = ["safe_markdown", "show"]
 
@@ -79,7 +79,7 @@ class CellFailed(BaseException):
 def transcript(conversation: Conversation) -> str:
     """A conversation as plain text."""
     turns = [f"{role}: {content}" for role, content in _turns(conversation)]
-    return harmless("\n\n".join(turns) or repr(conversation))
+    return escape_controls("\n\n".join(turns) or repr(conversation))
 
 
 def markdown_transcript(conversation: Conversation) -> str:
@@ -195,7 +195,7 @@ def _brief(error: _Error, line: Optional[str] = None) -> _Error:
     """Let IPython show one line for an error; the frames are still there for `%debug`."""
     line = f"{type(error).__name__}: {error}" if line is None else line
     # A partial of a builtin, since errors can be pickled.
-    setattr(error, "_render_traceback_", functools.partial(list, [harmless(line)]))
+    setattr(error, "_render_traceback_", functools.partial(list, [escape_controls(line)]))
     return error
 
 
@@ -246,7 +246,7 @@ class _Page:
     def _update(self) -> None:
         text = "".join(self._pieces) or self._waiting
         if text != self._shown and (text or self._shown):
-            content = {"text/markdown": safe_markdown(text), "text/plain": harmless(text)}
+            content = {"text/markdown": safe_markdown(text), "text/plain": escape_controls(text)}
             known = self._shown is not None
             self._display(content, raw=True, display_id=self._id, update=known)
             self._shown = text
@@ -263,7 +263,7 @@ class _Roll:
         """Add a piece."""
         if piece:
             self._begun = True
-            sys.stdout.write(harmless(piece))
+            sys.stdout.write(escape_controls(piece))
             sys.stdout.flush()
 
     def correct(self, text: str) -> None:
@@ -303,7 +303,7 @@ def safe_markdown(text: str) -> str:
     """
     blocks: List[str] = []
     prose: List[str] = []
-    lines = iter(harmless(text).split("\n"))
+    lines = iter(escape_controls(text).split("\n"))
     for line in lines:
         opening = _FENCE.fullmatch(line)
         if opening is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, Generator, List, Optional, Sequence, Union
 
-from .address import PUBLIC_SPACE
-from .aio import AsyncStream, Put, Reader, hand_over
-from .client import Client
+from .aio.client import AsyncStream, Put, Reader, hand_over
+from .client.client import Client
 from .errors import ProtocolError
-from .prompt import Message
+from .protocol.prompt import Message
 from .timeouts import Timeout
+from .transport.address import PUBLIC_SPACE
 
 __all__ = ["Qwen_Qwen_2_5"]
 

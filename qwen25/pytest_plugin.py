@@ -22,5 +22,5 @@ def fake_space(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSpace]:
     with FakeSpace() as space:
         monkeypatch.setenv("QWEN25_SPACE", space.url)
         # The client of the module's functions may have been made before, for another Space.
-        monkeypatch.setattr("qwen25.client._default", None)
+        monkeypatch.setattr("qwen25.client.client._default", None)
         yield space

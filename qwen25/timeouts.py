@@ -1,4 +1,4 @@
-"""How long an answer may take: the limits as the user gives them, and their countdown."""
+"""How long an answer may take: the limits as the user gives them, and their deadline."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _NEXT_STEP = {
 }
 
 
-class Countdown:
+class Deadline:
     """The limits of one answer while it runs."""
 
     def __init__(self, timeout: Timeout, clock: Clock) -> None:
@@ -114,7 +114,7 @@ class Countdown:
         """Seconds until the whole answer must be there; infinite without a limit."""
         return min(self._total_at, self._queue_at) - self.clock.now()
 
-    def patience(self) -> float:
+    def read_timeout(self) -> float:
         """Seconds that the next read may wait; zero or less when the time is over."""
         return min(self.left(), self._idle)
 
@@ -123,7 +123,7 @@ class Countdown:
         seconds = max(min(_or_infinite(self.timeout.connect), self.left()), 0.001)
         return None if seconds == math.inf else seconds
 
-    def expired(self, waiting_for: str = "idle") -> TimedOutError:
+    def timeout_error(self, waiting_for: str = "idle") -> TimedOutError:
         """The error for a wait that has just taken too long."""
         now = self.clock.now() + 0.005  # a socket may wake a moment before its time
         if now >= self._total_at:

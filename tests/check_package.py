@@ -31,7 +31,7 @@ def check_contents(wheel, sdist):
     assert not strangers, f"the wheel holds {strangers}"
     with tarfile.open(sdist) as archive:
         files = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("setup.cfg", "setup.py", "LICENSE", "README.md", "qwen25/client.py"):
+    for name in ("setup.cfg", "setup.py", "LICENSE", "README.md", "qwen25/client/client.py"):
         assert name in files, f"the sdist lacks {name}"
 
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from qwen25.decoder import Decoder
-from qwen25.wire import read_messages
-from qwen25.wiring import Wiring
+from qwen25.protocol.decoder import Decoder
+from qwen25.protocol.endpoint import Wiring
+from qwen25.protocol.sse import read_messages
 
 _FOLDER = Path(__file__).parent / "transcripts"
 

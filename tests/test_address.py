@@ -3,7 +3,7 @@
 import pytest
 
 from qwen25 import InvalidRequestError
-from qwen25.address import Address
+from qwen25.transport.address import Address
 
 
 @pytest.mark.parametrize(

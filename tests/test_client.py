@@ -223,9 +223,9 @@ def test_an_argument_that_cannot_be_meant_is_refused_at_once(arguments):
 
 def test_the_module_asks_with_one_default_client(space, monkeypatch):
     monkeypatch.setenv("QWEN25_SPACE", space.url)
-    monkeypatch.setattr("qwen25.client._default", None)
+    monkeypatch.setattr("qwen25.client.client._default", None)
     assert qwen25.complete("Hi") == "Hello world"
     with qwen25.stream("Hi", model="7B") as pieces:
         assert list(pieces) == ["Hello", " world"]
     assert space.connections == 1
-    qwen25.client._default.close()
+    qwen25.client.client._default.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen25.controls import harmless
+from qwen25.display.control_characters import escape_controls
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from qwen25.controls import harmless
     ],
 )
 def test_what_a_terminal_obeys_is_shown_and_not_done(text, shown):
-    assert harmless(text) == shown
+    assert escape_controls(text) == shown

@@ -11,8 +11,8 @@ from qwen25 import (
     Started,
     StreamInterruptedError,
 )
-from qwen25.decoder import Decoder
-from qwen25.layouts import Pairs, Roles
+from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
+from qwen25.protocol.decoder import Decoder
 
 HALF = "\ufffd"
 
@@ -31,7 +31,7 @@ def pairs(text):
 
 def started(text="", layout=None, sent=(), value=None):
     """A decoder that has read the first, whole value."""
-    decoder = Decoder(layout or Pairs(), 1, sent, diffs=True)
+    decoder = Decoder(layout or TuplesFormat(), 1, sent, diffs=True)
     decoder.feed(generating(pairs(text) if value is None else value))
     return decoder
 
@@ -147,12 +147,12 @@ def test_the_last_message_hands_out_what_is_missing():
 
 
 def test_an_app_that_does_not_stream_answers_in_one_piece():
-    decoder = Decoder(Pairs(), 1, (), diffs=True)
+    decoder = Decoder(TuplesFormat(), 1, (), diffs=True)
     assert decoder.feed(completed(pairs("Hello"))) == "Hello"
 
 
 def test_whole_values_are_no_diffs_under_sse_v1():
-    decoder = Decoder(Pairs(), 1, (), diffs=False)
+    decoder = Decoder(TuplesFormat(), 1, (), diffs=False)
     assert decoder.feed(generating(pairs("Hel"))) == "Hel"
     assert decoder.feed(generating(pairs("Hello"))) == "lo"
 
@@ -160,9 +160,9 @@ def test_whole_values_are_no_diffs_under_sse_v1():
 @pytest.mark.parametrize(
     ("layout", "history"),
     [
-        pytest.param(Pairs(), [["Hi", "old"]], id="pairs"),
+        pytest.param(TuplesFormat(), [["Hi", "old"]], id="pairs"),
         pytest.param(
-            Roles(parts=False),
+            MessagesFormat(parts=False),
             [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "old"}],
             id="messages",
         ),
@@ -213,7 +213,9 @@ def test_an_answer_may_be_taken_back_and_begun_anew():
     assert (decoder.text, decoder.rewritten) == ("Bye", True)
 
 
-@pytest.mark.parametrize("layout", [Pairs(), Roles(parts=False), Roles(parts=True)])
+@pytest.mark.parametrize(
+    "layout", [TuplesFormat(), MessagesFormat(parts=False), MessagesFormat(parts=True)]
+)
 def test_a_chatbot_may_be_empty_at_first(layout):
     decoder = Decoder(layout, 1, (), diffs=True)
     assert decoder.feed(generating(None)) == ""
@@ -224,7 +226,7 @@ def test_a_chatbot_may_be_empty_at_first(layout):
 def test_an_answer_of_several_parts_is_their_text():
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
     value = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": parts}]
-    decoder = started(layout=Roles(parts=True), value=value)
+    decoder = started(layout=MessagesFormat(parts=True), value=value)
     assert decoder.text == "one two"
     diff = [["append", [1, "content", 1, "text"], "!"]]
     assert decoder.feed(generating(diff)) == "!"
@@ -236,7 +238,7 @@ def test_an_answer_that_is_no_text_is_a_protocol_error():
 
 
 def test_messages_that_are_no_text_are_events():
-    decoder = Decoder(Pairs(), 1, (), diffs=True)
+    decoder = Decoder(TuplesFormat(), 1, (), diffs=True)
     estimation = {"msg": "estimation", "rank": 2, "queue_size": 5, "rank_eta": 1.5}
     assert decoder.feed(estimation) == Queued(rank=2, size=5, eta=1.5)
     assert decoder.feed({"msg": "process_starts", "eta": 3.0}) == Started(eta=3.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from qwen25 import GenerationError, RateLimitError, StreamInterruptedError
-from qwen25.failures import failed_generation, unexpected_error
+from qwen25.protocol.failures import failed_generation, unexpected_error
 
 
 @pytest.mark.parametrize(

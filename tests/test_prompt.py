@@ -3,7 +3,7 @@
 import pytest
 
 from qwen25 import InvalidRequestError
-from qwen25.prompt import Query
+from qwen25.protocol.prompt import Query
 
 USER = {"role": "user", "content": "Hi"}
 ASSISTANT = {"role": "assistant", "content": "Hello"}

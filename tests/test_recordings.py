@@ -13,7 +13,7 @@ from recordings import (
 )
 
 from qwen25 import GenerationError, Note, Progress, Queued, Started, Step
-from qwen25.wire import read_messages
+from qwen25.protocol.sse import read_messages
 
 RECORDED = (*TEXTS, "history", "fail", "raise", "break")
 

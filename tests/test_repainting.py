@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from qwen25.repainting import Repainter
+from qwen25.display.live import Repainter
 
 SECONDS = 30
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from qwen25 import errors
-from qwen25.retrying import BASE, CAP, Retries, may_try_again
+from qwen25.client.retrying import BASE, CAP, Retries, may_try_again
 
 BROKEN = errors.ConnectionFailedError("broken")
 

@@ -1,4 +1,4 @@
-"""The limits, and their countdown."""
+"""The limits, and their deadline."""
 
 import math
 import pickle
@@ -7,7 +7,7 @@ import pytest
 from clocks import FakeClock
 
 from qwen25 import InvalidRequestError, Timeout
-from qwen25.timeouts import Countdown
+from qwen25.timeouts import Deadline
 
 
 @pytest.fixture
@@ -42,37 +42,37 @@ def test_limits_can_be_pickled_and_not_be_changed():
 
 
 def test_a_read_may_wait_for_the_nearest_limit(clock):
-    countdown = Countdown(Timeout(idle=60, queue=100, total=600), clock)
-    assert countdown.patience() == 60
+    deadline = Deadline(Timeout(idle=60, queue=100, total=600), clock)
+    assert deadline.read_timeout() == 60
     clock.sleep(70)
-    assert countdown.patience() == 30
-    countdown.started()
-    assert countdown.patience() == 60
+    assert deadline.read_timeout() == 30
+    deadline.started()
+    assert deadline.read_timeout() == 60
     clock.sleep(500)
-    assert countdown.patience() == 30
+    assert deadline.read_timeout() == 30
 
 
 def test_none_is_no_limit(clock):
-    countdown = Countdown(Timeout(None, None, None, None, None), clock)
-    assert countdown.patience() == countdown.left() == math.inf
-    assert countdown.connect_limit() is None
+    deadline = Deadline(Timeout(None, None, None, None, None), clock)
+    assert deadline.read_timeout() == deadline.left() == math.inf
+    assert deadline.connect_limit() is None
 
 
 def test_connecting_has_no_more_time_than_the_whole(clock):
-    countdown = Countdown(Timeout(connect=10, total=12), clock)
-    assert countdown.connect_limit() == 10
+    deadline = Deadline(Timeout(connect=10, total=12), clock)
+    assert deadline.connect_limit() == 10
     clock.sleep(5)
-    assert countdown.connect_limit() == 7
+    assert deadline.connect_limit() == 7
     clock.sleep(50)
-    assert countdown.connect_limit() > 0  # what a socket takes; it fails at once
+    assert deadline.connect_limit() > 0  # what a socket takes; it fails at once
 
 
 def test_the_queues_limit_counts_once_for_all_tries(clock):
-    countdown = Countdown(Timeout(queue=100, idle=None, total=None), clock)
+    deadline = Deadline(Timeout(queue=100, idle=None, total=None), clock)
     clock.sleep(30)
-    countdown.started()
-    countdown.queued()
-    assert countdown.patience() == 70
+    deadline.started()
+    deadline.queued()
+    assert deadline.read_timeout() == 70
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_queues_limit_counts_once_for_all_tries(clock):
     ],
 )
 def test_the_error_names_the_limit_that_was_reached(clock, limits, passed, phase):
-    countdown = Countdown(limits, clock)
+    deadline = Deadline(limits, clock)
     clock.sleep(passed)
-    error = countdown.expired()
+    error = deadline.timeout_error()
     assert error.phase == phase
     assert "5 seconds" in str(error)
     assert isinstance(error, TimeoutError)

@@ -6,9 +6,9 @@ import pytest
 from recordings import HISTORY, SPACES, config
 
 from qwen25 import EndpointNotFoundError, ProtocolError, UnknownModelError
-from qwen25.layouts import Pairs, Roles
-from qwen25.prompt import Query
-from qwen25.wiring import Wiring
+from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
+from qwen25.protocol.endpoint import Wiring
+from qwen25.protocol.prompt import Query
 
 PUBLIC_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 SIZES = (
@@ -48,10 +48,10 @@ def test_every_recorded_space_is_wired_like_the_public_one(space):
 @pytest.mark.parametrize(
     ("space", "protocol", "prefix", "layout"),
     [
-        ("gradio-4.10.0-tuples", "sse_v1", "", Pairs),
-        ("gradio-4.44.1-modelscope", "sse_v3", "", Pairs),
-        ("gradio-5.50.0-tuples", "sse_v3", "/gradio_api", Pairs),
-        ("gradio-6.31.0-parts", "sse_v3", "/gradio_api", Roles),
+        ("gradio-4.10.0-tuples", "sse_v1", "", TuplesFormat),
+        ("gradio-4.44.1-modelscope", "sse_v3", "", TuplesFormat),
+        ("gradio-5.50.0-tuples", "sse_v3", "/gradio_api", TuplesFormat),
+        ("gradio-6.31.0-parts", "sse_v3", "/gradio_api", MessagesFormat),
     ],
 )
 def test_versions_differ_in_protocol_prefix_and_layout(space, protocol, prefix, layout):
@@ -75,9 +75,9 @@ def test_the_body_is_what_the_public_space_wants():
 @pytest.mark.parametrize(
     ("layout", "history"),
     [
-        (Pairs(), [["hi", "there"], ["two", ""], ["three", "so"]]),
+        (TuplesFormat(), [["hi", "there"], ["two", ""], ["three", "so"]]),
         (
-            Roles(parts=False),
+            MessagesFormat(parts=False),
             [
                 {"role": role, "content": content}
                 for role, content in (
@@ -101,11 +101,13 @@ def test_a_history_is_laid_out_turn_by_turn(layout, history):
 
 
 def test_parts_hold_each_text_in_a_list():
-    assert Roles(parts=True).encode(HISTORY[:1])[0]["content"] == [{"type": "text", "text": "hi"}]
+    assert MessagesFormat(parts=True).encode(HISTORY[:1])[0]["content"] == [
+        {"type": "text", "text": "hi"}
+    ]
 
 
 def test_an_answer_without_a_question_is_a_pair_too():
-    assert Pairs().encode(HISTORY[1:]) == [["", "there"]]
+    assert TuplesFormat().encode(HISTORY[1:]) == [["", "there"]]
 
 
 def test_no_system_prompt_leaves_the_spaces_own(space):
@@ -121,7 +123,7 @@ def test_a_prefix_and_a_layout_come_from_the_config(modern):
     chatbot["props"]["type"] = "messages"
     assert Wiring.of(modern).layout.encode(HISTORY)[0]["content"] == "hi"
     del chatbot["props"]["type"]
-    assert isinstance(Wiring.of(modern).layout, Pairs)
+    assert isinstance(Wiring.of(modern).layout, TuplesFormat)
     del modern["api_prefix"]
     assert Wiring.of(modern).prefix == ""
 

@@ -12,7 +12,7 @@ from io import FileIO
 from typing import Any, Dict, Iterator, Tuple
 
 from ..errors import InvalidRequestError
-from .lines import Entry, Path
+from .input import Entry, Path
 
 _START = b'{"index": '
 

@@ -9,13 +9,13 @@ import time
 from concurrent.futures import Executor
 from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
 
-from ..client import Client
+from ..client.client import Client
+from ..client.map import Answers
+from ..client.worker import Question
 from ..errors import InvalidRequestError, QwenError
 from ..timeouts import Timeout
-from .answers import Answers
-from .asking import Question
+from .input import Entry, Lines, Path
 from .journal import Journal
-from .lines import Entry, Lines, Path
 
 
 class Summary(NamedTuple):

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, List, NoReturn
 
-from ..controls import harmless
+from ..display.control_characters import escape_controls
 from ..version import __version__
 from . import ask
 from .failure import INTERRUPTED, report
@@ -137,7 +137,7 @@ def _forget_output() -> None:
 
 class _HarmlessFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return harmless(super().format(record))
+        return escape_controls(super().format(record))
 
 
 def _log(verbosity: int) -> None:

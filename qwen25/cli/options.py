@@ -7,7 +7,7 @@ import os
 from typing import Any, Optional, Tuple
 
 from .. import Client, InvalidRequestError
-from ..address import Address
+from ..transport.address import Address
 
 
 def add_space_options(parser: argparse.ArgumentParser) -> None:

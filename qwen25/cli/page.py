@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.segment import Segment, SegmentLines
 
-from ..controls import harmless
-from ..repainting import Repainter
+from ..display.control_characters import escape_controls
+from ..display.live import Repainter
 
 if "table_open" not in Markdown.elements:
     raise ImportError("this version of rich leaves out tables")
@@ -62,7 +62,7 @@ class Page:
         self._repainter.__exit__()
 
     def _paint(self) -> None:
-        text = harmless("".join(self._pieces))
+        text = escape_controls("".join(self._pieces))
         if not text.startswith(self._fixed):
             # What was finished has been rewritten. It may have left the screen: begin anew below.
             self._fixed, self._painted = "", []
@@ -89,7 +89,7 @@ class Page:
         markdown.parsed = tokens
         # Again harmless, since Markdown can spell characters: &#8238;
         lines = [
-            _trimmed([Segment(harmless(part.text), part.style) for part in line])
+            _trimmed([Segment(escape_controls(part.text), part.style) for part in line])
             for line in self._console.render_lines(markdown, pad=False)
         ]
         with self._console.capture() as capture:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Optional, Type, Union
 
 from .. import Stream
-from ..controls import harmless
+from ..display.control_characters import escape_controls
 from .terminal import is_terminal, obeys, say
 from .waiting import Waiting
 
@@ -20,7 +20,7 @@ class Plain:
     """Bare text, byte for byte, and a final newline; made harmless on a terminal."""
 
     def __init__(self) -> None:
-        self._clean = harmless if is_terminal(sys.stdout) else str
+        self._clean = escape_controls if is_terminal(sys.stdout) else str
         self._begun = False
         self._wrong = False
 

@@ -8,8 +8,8 @@ import time
 from typing import Optional
 
 from .. import Client, QwenError, TimedOutError, Timeout
-from ..timeouts import Countdown
-from ..wiring import Wiring
+from ..protocol.endpoint import Wiring
+from ..timeouts import Deadline
 from .options import add_space_options, client_of
 from .terminal import put
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         number = f"function {wiring.fn_index}"
         put(f"Endpoint  {f'/{wiring.endpoint}, {number}' if wiring.endpoint else number}")
         put(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
-        put(f"History   {type(wiring.layout).__name__.lower()}")
+        put(f"History   {wiring.layout.name}")
         put(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
         waiting = _waiting(client, wiring, limits)
         put(f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}")
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _waiting(client: Client, wiring: Wiring, limits: Timeout) -> Optional[int]:
     """How many requests wait in the Space's queue, as every Gradio since 4 tells."""
-    countdown = Countdown(limits, client._clock)
+    deadline = Deadline(limits, client._clock)
     transport = client._open().transport
     line = transport.take()
     try:
-        with line._request("GET", f"{wiring.prefix}/queue/status", countdown) as response:
-            line._check(response, countdown)
-            size = json.loads(line._body(response, countdown))["queue_size"]
+        with line._request("GET", f"{wiring.prefix}/queue/status", deadline) as response:
+            line._check(response, deadline)
+            size = json.loads(line._body(response, deadline))["queue_size"]
         return size if isinstance(size, int) else None
     except (QwenError, ValueError, KeyError, TypeError):
         return None  # a Space that is up and does not tell is still up

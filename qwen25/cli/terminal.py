@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from typing import IO, Any, Optional
 
-from ..controls import harmless
+from ..display.control_characters import escape_controls
 
 
 def is_terminal(stream: Optional[IO[Any]]) -> bool:
@@ -23,12 +23,12 @@ def obeys(stream: Optional[IO[Any]]) -> bool:
 
 def put(line: str) -> None:
     """Write a line to standard output."""
-    print(harmless(line) if is_terminal(sys.stdout) else line)
+    print(escape_controls(line) if is_terminal(sys.stdout) else line)
 
 
 def say(text: str) -> None:
     """Write to standard error, where what a server has said stands too; made harmless anywhere."""
-    write_error(harmless(text) + "\n")
+    write_error(escape_controls(text) + "\n")
 
 
 def notice(text: str) -> None:
@@ -49,7 +49,7 @@ def write_error(text: str) -> None:
 
 def fit(text: str, columns: int) -> str:
     """One line that is no wider than so many columns."""
-    text = " ".join(harmless(text).split())
+    text = " ".join(escape_controls(text).split())
     width = 0
     for index, character in enumerate(text):
         width += 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -20,11 +20,11 @@ import pytest
 from clocks import QuickClock
 
 import qwen25
-import qwen25.aio
+import qwen25.aio.client
 from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
-from qwen25.batch.answers import Answers
-from qwen25.interruptible import Interruptible
+from qwen25.client.cancellation import Interruptible
+from qwen25.client.map import Answers
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
 
 sys.path.append(str(Path(__file__).parent.parent / "faults"))
@@ -444,7 +444,7 @@ async def fails(client, way):
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
 def test_a_fault_ends_in_its_error(row, monkeypatch):
     """The table of the blocking client, asked for in every way at once."""
-    monkeypatch.setattr(qwen25.interruptible, "_Clock", lambda ended: QuickClock())
+    monkeypatch.setattr(qwen25.client.cancellation, "_Clock", lambda ended: QuickClock())
 
     async def main(url):
         async with AsyncClient(url, timeout=row.timeout) as client:
@@ -477,7 +477,7 @@ def test_a_refused_connection_is_its_error(way):
 
 
 def test_complete_asks_anew_when_the_stream_breaks(monkeypatch):
-    monkeypatch.setattr(qwen25.interruptible, "_Clock", lambda ended: QuickClock())
+    monkeypatch.setattr(qwen25.client.cancellation, "_Clock", lambda ended: QuickClock())
 
     async def main(url):
         async with AsyncClient(url) as client:
@@ -519,13 +519,13 @@ def came(space, path):
 def connecting(monkeypatch):
     """A connection is being made."""
     begun = threading.Event()
-    uses = qwen25.transport.Line.uses
+    uses = qwen25.transport.connection.Line.uses
 
     def tell(line, sock):
         uses(line, sock)
         begun.set()
 
-    monkeypatch.setattr(qwen25.transport.Line, "uses", tell)
+    monkeypatch.setattr(qwen25.transport.connection.Line, "uses", tell)
     with full_backlog() as url:
         yield url, lambda: set_soon(begun), lambda: None
 
@@ -923,7 +923,7 @@ def test_a_slow_consumer_holds_the_reader():
     with FakeSpace(["piece"] * 5000, framing="length") as space:
         most, count = run(main(space.url))
     assert count == 5000
-    assert 0 < most <= qwen25.aio.AHEAD
+    assert 0 < most <= qwen25.aio.client.AHEAD
 
 
 def test_a_held_reader_leaves_at_once():
@@ -932,7 +932,7 @@ def test_a_held_reader_leaves_at_once():
             stream = client.stream("Hi")
             await stream.__anext__()
             (thread,) = threads()
-            full = lambda: len(stream._reader._queue) == qwen25.aio.AHEAD  # noqa: E731
+            full = lambda: len(stream._reader._queue) == qwen25.aio.client.AHEAD  # noqa: E731
             while not full():
                 await asyncio.sleep(0.001)
             await stream.aclose()

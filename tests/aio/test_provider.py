@@ -390,7 +390,7 @@ def test_nothing_goes_past_the_proxy():
 
 
 def test_a_proxy_that_is_not_there_is_an_error_and_not_gone_around(monkeypatch):
-    monkeypatch.setattr("qwen25.retrying.BASE", 0.0)
+    monkeypatch.setattr("qwen25.client.retrying.BASE", 0.0)
     with FakeSpace() as space, socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
         with pytest.raises(qwen25.ConnectionFailedError, match="proxy"):

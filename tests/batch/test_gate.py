@@ -9,7 +9,7 @@ from typing import List, Tuple
 import pytest
 
 from qwen25 import ConnectionFailedError, QueueFullError, RateLimitError
-from qwen25.batch.gate import Gate, Pass, is_busy
+from qwen25.client.limiter import Gate, Pass, is_busy
 
 
 def full(retry_after=None):

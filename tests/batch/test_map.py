@@ -26,8 +26,8 @@ from qwen25 import (
     UnknownModelError,
 )
 from qwen25.batch import Answer
-from qwen25.batch.answers import AHEAD
-from qwen25.batch.asking import Outcome
+from qwen25.client.map import AHEAD
+from qwen25.client.worker import Outcome
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Reply
 
 TOO_MANY = {"detail": "Too many requests."}
@@ -65,7 +65,7 @@ class Desk:
 @pytest.fixture
 def no_pauses(monkeypatch):
     """Nobody waits before a new try, unless the Space says so."""
-    monkeypatch.setattr("qwen25.retrying.BASE", 0.0)
+    monkeypatch.setattr("qwen25.client.retrying.BASE", 0.0)
 
 
 @pytest.fixture

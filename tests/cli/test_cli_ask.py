@@ -13,7 +13,7 @@ from command import COMMAND, PATIENCE, Process, environment, run
 from qwen25 import Timeout
 from qwen25.cli.failure import report
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
-from qwen25.timeouts import Clock, Countdown
+from qwen25.timeouts import Clock, Deadline
 
 NASTY = "\x1b[31mred\x07\x9b2J\x7f\u202eabc\rdef\r\n\x00"
 
@@ -193,7 +193,7 @@ def test_a_failure_is_one_line_the_next_step_and_an_exit_code(code, arguments, f
 
 @pytest.mark.parametrize("phase", ["connect", "queue", "wake", "idle", "total"])
 def test_the_next_step_after_a_timeout_is_one_of_the_shell(phase, capsys):
-    error = Countdown(Timeout(queue=9), Clock()).expired(phase)
+    error = Deadline(Timeout(queue=9), Clock()).timeout_error(phase)
     assert report(error, 0) == 75
     said = capsys.readouterr().err
     assert one_line(said.encode(), str(error.args[0])) and "Timeout(" not in said

@@ -13,7 +13,7 @@ from command import run
 import qwen25
 from qwen25.cli import status
 from qwen25.testing import FakeSpace
-from qwen25.transport import Line
+from qwen25.transport.connection import Line
 
 
 @pytest.mark.parametrize("command", [["models"], ["--timeout", "9", "models"]])
@@ -40,7 +40,7 @@ def test_status_tells_how_the_space_is_asked():
         "Gradio": "6.31.0, protocol sse_v3",
         "Endpoint": "/model_chat, function 3",
         "Inputs": "query, history, system, size",
-        "History": "roles",
+        "History": "messages",
         "Sizes": "72B 7B",
         "Queue": "the Space does not tell",
     }
@@ -90,11 +90,11 @@ def test_status_of_a_space_that_is_down_is_its_exit_code():
 def test_status_says_that_a_space_sleeps_and_does_not_wait_for_it(monkeypatch):
     """In this process, since a process of its own would ask Hugging Face."""
 
-    def config(line, countdown):
+    def config(line, deadline):
         raise qwen25.SpaceUnavailableError("It answers with a web page.")
 
     monkeypatch.setattr(Line, "config", config)
-    monkeypatch.setattr(Line, "stage", lambda line, countdown: "SLEEPING")
+    monkeypatch.setattr(Line, "stage", lambda line, deadline: "SLEEPING")
     arguments = argparse.Namespace(space="a/b", proxy=None, timeout=None)
     with pytest.raises(qwen25.SpaceUnavailableError) as caught:
         status.run(arguments)

@@ -122,7 +122,7 @@ def test_page(page, folder, request, monkeypatch):
     for name in NEEDS.get(name_of(page), ()):
         if not is_installed(name):
             pytest.skip(f"not installed: {name}")
-    monkeypatch.setattr("qwen25.client._default", None)
+    monkeypatch.setattr("qwen25.client.client._default", None)
     with docs_space() as space, Page(page, request) as running, warnings.catch_warnings():
         monkeypatch.setenv("QWEN25_SPACE", space.url)
         if name_of(page) in NEEDS:

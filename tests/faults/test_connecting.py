@@ -18,10 +18,10 @@ from test_limits import GRACE, quickest
 
 import qwen25
 from qwen25 import Client, Timeout
-from qwen25.interruptible import Interruptible
+from qwen25.client.cancellation import Interruptible
 from qwen25.testing import FakeSpace, Hang, Reply
 from qwen25.timeouts import Clock
-from qwen25.transport import Transport
+from qwen25.transport.connection import Transport
 
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 #: Seconds that no test comes near.

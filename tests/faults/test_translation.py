@@ -13,8 +13,8 @@ import requests
 import urllib3
 
 from qwen25 import Timeout, errors, transport
-from qwen25.timeouts import Clock, Countdown
-from qwen25.transport import translate
+from qwen25.timeouts import Clock, Deadline
+from qwen25.transport.connection import translate
 
 
 def exceptions_of(module):
@@ -55,8 +55,8 @@ def make(kind):
 @pytest.mark.parametrize("kind", sorted(set(KINDS), key=lambda kind: kind.__qualname__))
 def test_an_exception_is_translated(kind):
     """By the one table, with a message and a next step."""
-    countdown = Countdown(Timeout(), Clock())
-    error = translate(make(kind), countdown, "host.example")
+    deadline = Deadline(Timeout(), Clock())
+    error = translate(make(kind), deadline, "host.example")
     assert isinstance(error, errors.QwenError)
     assert error.args[0].strip()
     assert error.hint
@@ -85,14 +85,14 @@ def test_an_exception_is_translated(kind):
     ],
 )
 def test_it_becomes_the_error_of_its_kind(kind, meaning):
-    countdown = Countdown(Timeout(), Clock())
-    assert type(translate(make(kind), countdown, "host.example")) is meaning
+    deadline = Deadline(Timeout(), Clock())
+    assert type(translate(make(kind), deadline, "host.example")) is meaning
 
 
 @pytest.mark.parametrize("kind", [http.client.IncompleteRead, ConnectionResetError, OSError])
 def test_in_mid_stream_a_lost_connection_is_an_interrupted_stream(kind):
-    countdown = Countdown(Timeout(), Clock())
-    error = translate(make(kind), countdown, "host.example", errors.StreamInterruptedError)
+    deadline = Deadline(Timeout(), Clock())
+    error = translate(make(kind), deadline, "host.example", errors.StreamInterruptedError)
     assert type(error) is errors.StreamInterruptedError
 
 
@@ -100,10 +100,10 @@ def test_in_mid_stream_a_lost_connection_is_an_interrupted_stream(kind):
 def test_a_connection_that_the_system_gives_up_is_a_failed_one(limits):
     """Linux does so after two minutes, whatever our limits are."""
     given_up = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
-    error = translate(given_up, Countdown(limits, Clock()), "space.example")
+    error = translate(given_up, Deadline(limits, Clock()), "space.example")
     assert type(error) is errors.ConnectionFailedError
     broken = translate(
-        given_up, Countdown(limits, Clock()), "space.example", errors.StreamInterruptedError
+        given_up, Deadline(limits, Clock()), "space.example", errors.StreamInterruptedError
     )
     assert type(broken) is errors.StreamInterruptedError
 

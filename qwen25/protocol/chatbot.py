@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
-from .errors import ProtocolError
+from ..errors import ProtocolError
 from .prompt import Message
 
 #: Keys and indexes that lead to a place inside a value.
@@ -22,12 +22,15 @@ class Reply(NamedTuple):
     path: Optional[Path]
 
 
-class Pairs:
+class TuplesFormat:
     """Turns as pairs of user and assistant: Gradio 4 and 5, and modelscope_studio.
 
     Plain strings are accepted on the way in everywhere; modelscope_studio sends back
     `{"text": ...}`.
     """
+
+    #: Gradio's own word for this format.
+    name = "tuples"
 
     def encode(self, history: Sequence[Message]) -> List[Any]:
         """Lay out earlier turns as the chatbot wants them."""
@@ -59,12 +62,15 @@ def _repeats(pair: Any, sent: Any) -> bool:
     return [side["text"] if isinstance(side, dict) else side for side in pair] == list(sent)
 
 
-class Roles:
+class MessagesFormat:
     """Turns as messages with a role: Gradio 4.4x and 5 with `type="messages"`, Gradio 6.
 
     Args:
         parts: The content is a list of parts, as Gradio 6 has it, not a string.
     """
+
+    #: Gradio's own word for this format.
+    name = "messages"
 
     def __init__(self, parts: bool) -> None:
         self._parts = parts
@@ -97,7 +103,7 @@ class Roles:
 
 
 #: What a Wiring's layout may be.
-Layout = Union[Pairs, Roles]
+ChatbotFormat = Union[TuplesFormat, MessagesFormat]
 
 
 def _text_at(value: Any, path: Path) -> Optional[Reply]:

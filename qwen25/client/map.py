@@ -22,15 +22,15 @@ from typing import (
 )
 
 from ..errors import InvalidRequestError, QwenError
-from ..interruptible import Interruptible
-from ..prompt import Prompt
-from ..retrying import Retries
+from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
-from .asking import Asker, Outcome, Question
-from .gate import Gate, Pass, is_busy
+from .cancellation import Interruptible
+from .limiter import Gate, Pass, is_busy
+from .retrying import Retries
+from .worker import Asker, Outcome, Question
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from .client import Client
 
 _log = logging.getLogger("qwen25")
 

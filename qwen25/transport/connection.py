@@ -32,8 +32,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
-from .address import Address, is_proxy, split_url
-from .errors import (
+from ..errors import (
     AuthenticationError,
     ConnectionFailedError,
     EndpointNotFoundError,
@@ -46,9 +45,10 @@ from .errors import (
     SpaceUnavailableError,
     StreamInterruptedError,
 )
-from .timeouts import Countdown
-from .version import __version__
-from .wire import EVENT_LIMIT, read_messages
+from ..protocol.sse import EVENT_LIMIT, read_messages
+from ..timeouts import Deadline
+from ..version import __version__
+from .address import Address, is_proxy, split_url
 
 _log = logging.getLogger("qwen25")
 
@@ -208,11 +208,11 @@ class Line:
         self._socket: Optional[socket.socket] = None
         self._handle: Optional[socket.socket] = None
 
-    def log_in(self, countdown: Countdown) -> None:
+    def log_in(self, deadline: Deadline) -> None:
         """Open an app that is behind Gradio's login; the cookies stay in the session."""
         username, password = self._transport.auth or ("", "")
         response = self._request(
-            "POST", "/login", countdown, data={"username": username, "password": password}
+            "POST", "/login", deadline, data={"username": username, "password": password}
         )
         with response:
             if response.status_code in (400, 401, 403):
@@ -225,25 +225,25 @@ class Line:
                 raise AuthenticationError(
                     "The app has no login.", hint="Leave `auth` out.", status=404
                 )
-            self._check(response, countdown)
-            self._body(response, countdown)
+            self._check(response, deadline)
+            self._body(response, deadline)
         self._transport.logged_in = True
 
-    def config(self, countdown: Countdown) -> Any:
+    def config(self, deadline: Deadline) -> Any:
         """Read the app's `/config`."""
         url = f"{self._transport.address.url}/config"
         for _ in range(4):
-            response = self._request("GET", url, countdown)
+            response = self._request("GET", url, deadline)
             with response:
                 target = _same_host_target(response, url)
                 if target is None:
-                    return self._config_of(response, countdown)
+                    return self._config_of(response, deadline)
                 url = target
         raise ProtocolError(
             "The address redirects in a circle.", hint="Open it in a browser and see."
         )
 
-    def _config_of(self, response: requests.Response, countdown: Countdown) -> Any:
+    def _config_of(self, response: requests.Response, deadline: Deadline) -> Any:
         if response.status_code in (404, 410):
             raise SpaceNotFoundError(
                 f"There is no Gradio app at {self._transport.address.url}.",
@@ -251,8 +251,8 @@ class Line:
                 hint="Check the address; a path such as /config must not be part of it.",
                 **self._where(),
             )
-        self._check(response, countdown)
-        text = self._body(response, countdown).decode("utf-8", "replace")
+        self._check(response, deadline)
+        text = self._body(response, deadline).decode("utf-8", "replace")
         # The app may answer at another address than the one given: as https, mostly.
         root = response.url[: -len("/config")] if response.url.endswith("/config") else None
         if root and root != self._transport.address.url:
@@ -273,14 +273,14 @@ class Line:
                 hint="Check the address: it has to be that of the Space itself.",
             ) from error
 
-    def stage(self, countdown: Countdown) -> Optional[str]:
+    def stage(self, deadline: Deadline) -> Optional[str]:
         """Ask Hugging Face how the Space is; `None` when it does not say.
 
         Raises:
             SpaceNotFoundError: Hugging Face knows no such Space, or does not show it.
         """
         space = self._transport.address.id
-        response = self._request("GET", f"{_HUB}/api/spaces/{space}", countdown)
+        response = self._request("GET", f"{_HUB}/api/spaces/{space}", deadline)
         with response:
             if response.status_code in (401, 403, 404):
                 raise SpaceNotFoundError(
@@ -290,19 +290,19 @@ class Line:
                     " read it.",
                     **self._where(),
                 )
-            self._check(response, countdown)
+            self._check(response, deadline)
             try:
-                stage = json.loads(self._body(response, countdown))["runtime"]["stage"]
+                stage = json.loads(self._body(response, deadline))["runtime"]["stage"]
             except (ValueError, KeyError, TypeError):
                 return None
         return stage if isinstance(stage, str) else None
 
-    def join(self, prefix: str, body: Dict[str, Any], countdown: Countdown) -> str:
+    def join(self, prefix: str, body: Dict[str, Any], deadline: Deadline) -> str:
         """Put a request into the queue; returns its event id."""
-        response = self._request("POST", f"{prefix}/queue/join", countdown, json=body)
+        response = self._request("POST", f"{prefix}/queue/join", deadline, json=body)
         with response:
-            self._check(response, countdown)
-            answer = self._body(response, countdown)
+            self._check(response, deadline)
+            answer = self._body(response, deadline)
         try:
             event_id = json.loads(answer)["event_id"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -313,18 +313,18 @@ class Line:
         return str(event_id)
 
     def listen(
-        self, prefix: str, session_hash: str, countdown: Countdown
+        self, prefix: str, session_hash: str, deadline: Deadline
     ) -> Iterator[Dict[str, Any]]:
         """Open the stream of a request's messages."""
         response = self._request(
             "GET",
             f"{prefix}/queue/data",
-            countdown,
+            deadline,
             params={"session_hash": session_hash},
             accept="text/event-stream",
         )
         try:
-            self._check(response, countdown)
+            self._check(response, deadline)
             kind = response.headers.get("Content-Type", "")
             if not kind.lower().startswith("text/event-stream"):
                 raise ProtocolError(
@@ -336,14 +336,14 @@ class Line:
             response.close()
             raise
         self._stream = response
-        return read_messages(_live_chunks(response, countdown))
+        return read_messages(_live_chunks(response, deadline))
 
-    def finish(self, countdown: Countdown) -> None:
+    def finish(self, deadline: Deadline) -> None:
         """Read a finished stream to its end, so that its connection can be used again."""
         response = self._stream
         if response is None:
             return
-        until = time.monotonic() + min(_DRAIN, max(countdown.left(), 0.0))
+        until = time.monotonic() + min(_DRAIN, max(deadline.left(), 0.0))
         fp = _file(response)
         pace = _pace(response, lambda: until - time.monotonic())
         try:
@@ -402,7 +402,7 @@ class Line:
         self,
         method: str,
         target: str,
-        countdown: Countdown,
+        deadline: Deadline,
         *,
         accept: str = "application/json",
         **arguments: Any,
@@ -419,12 +419,12 @@ class Line:
         if not url.startswith(f"{_HUB}/"):
             headers["Referer"] = f"{root}/?__theme=system"
             headers.update(transport.headers)
-        patience = countdown.patience()
+        patience = deadline.read_timeout()
         if patience <= 0:
-            raise countdown.expired()
+            raise deadline.timeout_error()
         if self.abandoned:
             raise InvalidRequestError("The request was closed while it waited.")
-        _asking.line, _asking.patience = self, countdown.patience
+        _asking.line, _asking.patience = self, deadline.read_timeout
         try:
             response = self.session.request(
                 method,
@@ -434,13 +434,13 @@ class Line:
                 proxies=transport.proxies,
                 # A session that was given has its own setting.
                 verify=transport.verify if self._own or transport.verify is not True else None,
-                timeout=(countdown.connect_limit(), None if patience == math.inf else patience),
+                timeout=(deadline.connect_limit(), None if patience == math.inf else patience),
                 allow_redirects=False,
                 stream=True,
                 **arguments,
             )
         except _TRANSLATED as error:
-            raise translate(error, countdown, _host(url)) from error
+            raise translate(error, deadline, _host(url)) from error
         except ValueError as error:
             # requests looks where a redirect leads, although it is not to follow.
             raise ProtocolError(
@@ -466,10 +466,10 @@ class Line:
         # A session that was given may have its own way to be let in.
         return self.session.auth or access
 
-    def _body(self, response: requests.Response, countdown: Countdown) -> bytes:
+    def _body(self, response: requests.Response, deadline: Deadline) -> bytes:
         parts: List[bytes] = []
         size = 0
-        for chunk in _chunks(response, countdown):
+        for chunk in _chunks(response, deadline):
             size += len(chunk)
             if size > EVENT_LIMIT:
                 raise ProtocolError(
@@ -480,7 +480,7 @@ class Line:
         response.raw.release_conn()
         return b"".join(parts)
 
-    def _check(self, response: requests.Response, countdown: Countdown) -> None:
+    def _check(self, response: requests.Response, deadline: Deadline) -> None:
         """Raise the error that a status stands for, unless it is a good one."""
         status = response.status_code
         if 200 <= status < 300:
@@ -492,7 +492,7 @@ class Line:
                 hint="Nothing was sent there. If you trust that address, give it as the Space.",
                 status=status,
             )
-        reason = self._reason(response, countdown)
+        reason = self._reason(response, deadline)
         said = f": {reason}" if reason else "."
         if status in (401, 403):
             raise AuthenticationError(
@@ -549,11 +549,11 @@ class Line:
             status=status,
         )
 
-    def _reason(self, response: requests.Response, countdown: Countdown) -> str:
+    def _reason(self, response: requests.Response, deadline: Deadline) -> str:
         """What the body of a refusal says, if it is a reason in Gradio's way."""
         text = b""
         try:
-            for chunk in _chunks(response, countdown):
+            for chunk in _chunks(response, deadline):
                 text += chunk
                 if len(text) > _REASON_LIMIT:
                     break
@@ -624,7 +624,7 @@ def _file(response: requests.Response) -> Any:
     return getattr(response.raw, "_fp", response.raw)
 
 
-def _live_chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes]:
+def _live_chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
     """Hand on the bytes of a stream as they arrive, in every framing."""
     # Before Python 3.13 http.client's read1 does not count, and would wait beyond the body's end.
     length = response.headers.get("Content-Length", "")
@@ -637,14 +637,14 @@ def _live_chunks(response: requests.Response, countdown: Countdown) -> Iterator[
         return data
 
     read = read1 if length else functools.partial(_file(response).read1, _READ_SIZE)
-    return _read_all(response, countdown, read, StreamInterruptedError)
+    return _read_all(response, deadline, read, StreamInterruptedError)
 
 
-def _chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes]:
+def _chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
     """Read a body that is wanted as a whole."""
     fp = _file(response)
     read = functools.partial(fp.read, _READ_SIZE)
-    yield from _read_all(response, countdown, read, ConnectionFailedError)
+    yield from _read_all(response, deadline, read, ConnectionFailedError)
     if getattr(fp, "length", None):
         # http.client is content with less than was promised when it is read in parts.
         raise ConnectionFailedError(
@@ -655,12 +655,12 @@ def _chunks(response: requests.Response, countdown: Countdown) -> Iterator[bytes
 
 def _read_all(
     response: requests.Response,
-    countdown: Countdown,
+    deadline: Deadline,
     read: Callable[[], bytes],
     broken: Type[ConnectionFailedError],
 ) -> Iterator[bytes]:
     decode = _decoder(response)
-    pace = _pace(response, countdown.patience)
+    pace = _pace(response, deadline.read_timeout)
     try:
         pace()
         data = read()
@@ -669,7 +669,7 @@ def _read_all(
             pace()
             data = read()
     except _TRANSLATED as error:
-        raise translate(error, countdown, _host(response.url), broken) from error
+        raise translate(error, deadline, _host(response.url), broken) from error
 
 
 def _decoder(response: requests.Response) -> Optional[Callable[[bytes], bytes]]:
@@ -901,16 +901,16 @@ def _connected(connection: Any, line: Optional[Line]) -> socket.socket:
 # The one place where the exceptions of other libraries become ours.
 
 
-def _failed_to_connect(error: BaseException, countdown: Countdown, host: str) -> QwenError:
-    return countdown.expired("connect")
+def _failed_to_connect(error: BaseException, deadline: Deadline, host: str) -> QwenError:
+    return deadline.timeout_error("connect")
 
 
-def _took_too_long(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _took_too_long(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     # For requests a handshake of TLS that stalls is a read; for the user it is connecting.
-    return countdown.expired("connect" if "handshake" in _innermost(error) else "idle")
+    return deadline.timeout_error("connect" if "handshake" in _innermost(error) else "idle")
 
 
-def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _not_trusted(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     return ConnectionFailedError(
         f"No secure connection to {host}: {_innermost(error)}.",
         hint="If the server has a certificate of its own authority, give verify=<path of it> or"
@@ -918,16 +918,16 @@ def _not_trusted(error: BaseException, countdown: Countdown, host: str) -> QwenE
     )
 
 
-def _proxy_failed(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _proxy_failed(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     if any(isinstance(link, socket.timeout) for link in _chain(error)):
-        return countdown.expired("connect")
+        return deadline.timeout_error("connect")
     return ConnectionFailedError(
         f"The proxy does not lead to {host}: {_innermost(error)}.",
         hint="Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment.",
     )
 
 
-def _wrong_address(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _wrong_address(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     return InvalidRequestError(
         f"The request to {host} cannot be made: {type(error).__name__}.",
         hint="Check the address of the Space, the proxy and the headers; a socks5:// proxy needs"
@@ -935,21 +935,21 @@ def _wrong_address(error: BaseException, countdown: Countdown, host: str) -> Qwe
     )
 
 
-def _unreadable(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _unreadable(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     return ProtocolError(
         f"{host} sent something that cannot be decoded ({type(error).__name__}).",
         hint="Does something between you and the Space change what it sends? Ask again.",
     )
 
 
-def _no_connection(error: BaseException, countdown: Countdown, host: str) -> QwenError:
+def _no_connection(error: BaseException, deadline: Deadline, host: str) -> QwenError:
     return ConnectionFailedError(
         f"The connection to {host} failed: {_innermost(error)}.",
         hint="Check the address and your network, and whether the Space runs.",
     )
 
 
-_Translation = Callable[[BaseException, Countdown, str], QwenError]
+_Translation = Callable[[BaseException, Deadline, str], QwenError]
 _TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
     # A refusal, which is of the class of timeouts in urllib3.
     ((urllib3.exceptions.NewConnectionError,), _no_connection),
@@ -1003,7 +1003,7 @@ _TRANSLATED = tuple(kind for kinds, _ in _TRANSLATIONS for kind in kinds)
 
 def translate(
     error: BaseException,
-    countdown: Countdown,
+    deadline: Deadline,
     host: str,
     broken: Type[ConnectionFailedError] = ConnectionFailedError,
 ) -> QwenError:
@@ -1019,7 +1019,7 @@ def translate(
             f"The connection to {host} broke before the answer was complete: {_innermost(error)}.",
             hint="`partial` holds what came. Ask again.",
         )
-    return meaning(error, countdown, host)
+    return meaning(error, deadline, host)
 
 
 def _given_up_by_the_system(error: BaseException) -> bool:

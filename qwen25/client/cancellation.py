@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
 
+from ..timeouts import Clock
 from .client import Client
-from .timeouts import Clock
 
 if TYPE_CHECKING:
-    from .app import App
-    from .exchange import Exchange
+    from .call import Exchange
+    from .discovery import App
 
 
 class Interruptible(Client):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Optional
 
-from .address import Address
-from .errors import QwenError, SpaceNotFoundError, SpaceUnavailableError
-from .events import Note
-from .timeouts import Countdown
-from .transport import Line, Transport
-from .wiring import Wiring
+from ..errors import QwenError, SpaceNotFoundError, SpaceUnavailableError
+from ..events import Note
+from ..protocol.endpoint import Wiring
+from ..timeouts import Deadline
+from ..transport.address import Address
+from ..transport.connection import Line, Transport
 
 _log = logging.getLogger("qwen25")
 
@@ -28,13 +28,13 @@ class App:
         self.transport = transport
         self._wiring: Optional[Wiring] = None
 
-    def wiring(self, line: Line, countdown: Countdown, notify: Callable[[Note], None]) -> Wiring:
+    def wiring(self, line: Line, deadline: Deadline, notify: Callable[[Note], None]) -> Wiring:
         """How to call the app: read once, after logging in, and waited for while it wakes up."""
         wiring = self._wiring  # another thread may forget it meanwhile
         if wiring is None:
             if self.transport.auth is not None and not self.transport.logged_in:
-                line.log_in(countdown)
-            self._wiring = wiring = Wiring.of(self._config(line, countdown, notify))
+                line.log_in(deadline)
+            self._wiring = wiring = Wiring.of(self._config(line, deadline, notify))
             _log.debug("found %s", wiring)
         return wiring
 
@@ -43,15 +43,15 @@ class App:
         self._wiring = None
         self.transport.logged_in = False
 
-    def _config(self, line: Line, countdown: Countdown, notify: Callable[[Note], None]) -> Any:
-        clock = countdown.clock
-        wake = countdown.timeout.wake
+    def _config(self, line: Line, deadline: Deadline, notify: Callable[[Note], None]) -> Any:
+        clock = deadline.clock
+        wake = deadline.timeout.wake
         asleep_since: Optional[float] = None
         while True:
             try:
-                return line.config(countdown)
+                return line.config(deadline)
             except (SpaceNotFoundError, SpaceUnavailableError) as error:
-                stage = self._stage(line, countdown)
+                stage = self._stage(line, deadline)
                 if stage is None:
                     raise
                 if stage == "RUNNING" and isinstance(error, SpaceNotFoundError):
@@ -61,20 +61,20 @@ class App:
                 if asleep_since is None:
                     asleep_since = clock.now()
                     notify(Note("info", f"The Space is {stage}; waiting for it to start."))
-                pause = min(_LOOK_EVERY, max(countdown.left(), 0.0))
+                pause = min(_LOOK_EVERY, max(deadline.left(), 0.0))
                 if wake is not None:
                     pause = min(pause, asleep_since + wake - clock.now())
                 if pause <= 0:
                     asleep = _unavailable(self.address, stage, error)
-                    raise countdown.expired("wake") from asleep
+                    raise deadline.timeout_error("wake") from asleep
             clock.sleep(pause)
 
-    def _stage(self, line: Line, countdown: Countdown) -> Optional[str]:
+    def _stage(self, line: Line, deadline: Deadline) -> Optional[str]:
         """What Hugging Face says of the Space; `None` when nobody says anything."""
         if self.address.id is None:
             return None  # there is nobody to ask about an app that is given by its URL
         try:
-            return line.stage(countdown)
+            return line.stage(deadline)
         except SpaceNotFoundError:
             raise
         except QwenError as error:

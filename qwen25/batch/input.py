@@ -9,9 +9,9 @@ import stat
 import sys
 from typing import Any, BinaryIO, Iterator, NamedTuple, Optional, Tuple, Union
 
+from ..client.worker import Question
 from ..errors import InvalidRequestError
-from ..prompt import Prompt
-from .asking import Question
+from ..protocol.prompt import Prompt
 
 #: What a path may be given as.
 Path = Union[str, "os.PathLike[str]"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Generator, Iterator, Optional, Union
 
-from .errors import InvalidRequestError
-from .events import Event, Text
+from ..errors import InvalidRequestError
+from ..events import Event, Text
 
 if TYPE_CHECKING:
-    from .exchange import Exchange
+    from .call import Exchange
 
 
 class Stream:
@@ -120,7 +120,7 @@ class Stream:
             exchange.close()
 
     def _ipython_display_(self) -> None:
-        from .notebook import show_result
+        from ..notebook import show_result
 
         show_result(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple, Union
 
-from .errors import InvalidRequestError
+from ..errors import InvalidRequestError
 
 #: A message as every client of this kind has it: `{"role": ..., "content": ...}`.
 Message = Dict[str, str]

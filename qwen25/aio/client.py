@@ -28,16 +28,16 @@ from typing import (
     Union,
 )
 
-from .client import Client
-from .conversation import Conversation
-from .errors import InvalidRequestError
-from .events import Event, Text
-from .interruptible import Interruptible
-from .prompt import Prompt
-from .streaming import Stream
+from ..client.cancellation import Interruptible
+from ..client.client import Client
+from ..client.conversation import Conversation
+from ..client.streaming import Stream
+from ..errors import InvalidRequestError
+from ..events import Event, Text
+from ..protocol.prompt import Prompt
 
 if TYPE_CHECKING:
-    from .batch import Answer
+    from ..client.map import Answer
 
 __all__ = ["AsyncClient", "AsyncConversation", "AsyncStream"]
 

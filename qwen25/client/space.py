@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Optional
 
 if TYPE_CHECKING:
-    from .address import Address
-    from .wiring import Wiring
+    from ..protocol.endpoint import Wiring
+    from ..transport.address import Address
 
 
 class Space:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Iterator
 
 import sseclient
 
-from .errors import ProtocolError, QwenError
+from ..errors import ProtocolError, QwenError
 
 #: The largest event that is read, in bytes.
 EVENT_LIMIT = 64 * 1024 * 1024

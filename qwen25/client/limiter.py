@@ -6,7 +6,7 @@ import random
 from typing import Callable, NamedTuple
 
 from ..errors import QueueFullError, QwenError, RateLimitError
-from ..retrying import back_off
+from .retrying import back_off
 
 #: How many rounds of answers, at most, pass between two looks whether one more has room.
 PATIENCE = 32

@@ -6,7 +6,7 @@ import html
 import re
 from typing import Any, Dict, Optional
 
-from .errors import GenerationError, QwenError, RateLimitError, StreamInterruptedError
+from ..errors import GenerationError, QwenError, RateLimitError, StreamInterruptedError
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)

@@ -7,9 +7,7 @@ import os
 import threading
 from typing import Callable, Generator, Iterator, List, Optional, Union
 
-from .app import App
-from .decoder import Decoder
-from .errors import (
+from ..errors import (
     AuthenticationError,
     EndpointNotFoundError,
     InvalidRequestError,
@@ -17,12 +15,14 @@ from .errors import (
     SpaceUnavailableError,
     StreamInterruptedError,
 )
-from .events import Event, Note, Started
-from .prompt import Query
+from ..events import Event, Note, Started
+from ..protocol.decoder import Decoder
+from ..protocol.endpoint import Wiring
+from ..protocol.prompt import Query
+from ..timeouts import Deadline
+from ..transport.connection import Line
+from .discovery import App
 from .retrying import Retries
-from .timeouts import Countdown
-from .transport import Line
-from .wiring import Wiring
 
 _log = logging.getLogger("qwen25")
 
@@ -42,7 +42,7 @@ class Exchange:
         query: Query,
         model: str,
         *,
-        countdown: Countdown,
+        deadline: Deadline,
         retries: Retries,
         on_event: Optional[Callable[[Event], object]],
         start_over: bool,
@@ -53,7 +53,7 @@ class Exchange:
         self._app = app
         self._query = query
         self._model = model
-        self._countdown = countdown
+        self._deadline = deadline
         self._retries = retries
         self._on_event = on_event
         self._start_over = start_over
@@ -144,13 +144,13 @@ class Exchange:
 
     def _join(self) -> None:
         line = self._open_line()
-        self._countdown.queued()
-        wiring = self._app.wiring(line, self._countdown, self._tell_early)
+        self._deadline.queued()
+        wiring = self._app.wiring(line, self._deadline, self._tell_early)
         session_hash = os.urandom(5).hex()
         body = wiring.body(self._query, wiring.size(self._model), session_hash)
         _log.debug("asking %s: %s", self._app.address.url, body)
         try:
-            self.event_id = line.join(wiring.prefix, body, self._countdown)
+            self.event_id = line.join(wiring.prefix, body, self._deadline)
         except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
             # What an app answers that was restarted with another wiring, or forgot a login.
             forgotten = (404, 500) if self._app.transport.auth is None else (401, 404, 500)
@@ -170,7 +170,7 @@ class Exchange:
         line, decoder = self._open_line(), self._decoder
         assert decoder is not None  # join() has made it
         feed = decoder.feed
-        for message in line.listen(self._wiring.prefix, self.session_hash, self._countdown):
+        for message in line.listen(self._wiring.prefix, self.session_hash, self._deadline):
             item = feed(message)
             if isinstance(item, str):
                 if self.closed:
@@ -179,11 +179,11 @@ class Exchange:
                     yield item
                 if decoder.done:
                     _log.debug("answered: %s", decoder.text)
-                    line.finish(self._countdown)
+                    line.finish(self._deadline)
                     return
             else:
                 if isinstance(item, Started):
-                    self._countdown.started()
+                    self._deadline.started()
                 self._tell(item)
                 if self.closed:
                     return  # by the one who was told
@@ -209,11 +209,11 @@ class Exchange:
     def _wait_for_next_try(self, error: QwenError) -> bool:
         # The errors are raised where they are caught: an error that is raised out of a variable
         # is held by its own traceback, and with it the connection, until the collector comes.
-        seconds = None if self.closed else self._retries.delay(error, self._countdown.left())
+        seconds = None if self.closed else self._retries.delay(error, self._deadline.left())
         if seconds is None:
             return False
         _log.info("trying again in %.1f s: %s", seconds, error)
         if self._line is not None:
             self._line.drop()
-        self._countdown.clock.wait(self._ended, seconds)
+        self._deadline.clock.wait(self._ended, seconds)
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Callable, Optional
 
-from .errors import (
+from ..errors import (
     ConnectionFailedError,
     QueueFullError,
     QwenError,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-from .errors import GenerationError, ProtocolError
-from .events import Event, Note, Progress, Queued, Started, Step
-from .layouts import Layout, Path
+from ..errors import GenerationError, ProtocolError
+from ..events import Event, Note, Progress, Queued, Started, Step
+from .chatbot import ChatbotFormat, Path
 
 _log = logging.getLogger("qwen25")
 
@@ -29,7 +29,9 @@ class Decoder:
         diffs: Whether later values come as diffs (`sse_v2` and later) or whole (`sse_v1`).
     """
 
-    def __init__(self, layout: Layout, output: int, sent: Sequence[Any], diffs: bool) -> None:
+    def __init__(
+        self, layout: ChatbotFormat, output: int, sent: Sequence[Any], diffs: bool
+    ) -> None:
         #: The server has said that the answer is complete.
         self.done = False
         #: The server took back text that was already handed out.

@@ -17,6 +17,6 @@ _HARMLESS[ord("\r")] = None
 del _HARMLESS[ord("\n")], _HARMLESS[ord("\t")]
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The text without anything that a terminal would obey, but for newlines and tabs."""
     return text.translate(_HARMLESS)

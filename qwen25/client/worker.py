@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 from ..errors import QwenError
 from ..events import Event, Started
-from ..interruptible import Interruptible
-from ..prompt import Prompt
+from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
+from .cancellation import Interruptible
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from .client import Client
 
 
 class Question(NamedTuple):

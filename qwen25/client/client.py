@@ -16,24 +16,24 @@ from typing import (
     Union,
 )
 
-from .address import Address, is_proxy
+from ..errors import InvalidRequestError
+from ..events import Event
+from ..protocol.prompt import Message, Prompt, Query
+from ..timeouts import Clock, Deadline, Timeout
+from ..transport.address import Address, is_proxy
 from .conversation import Conversation
-from .errors import InvalidRequestError
-from .events import Event
-from .prompt import Message, Prompt, Query
 from .space import Space
 from .streaming import Stream
-from .timeouts import Clock, Countdown, Timeout
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     import requests
 
-    from .app import App
-    from .batch import Answer
-    from .exchange import Exchange
-    from .wiring import Wiring
+    from ..protocol.endpoint import Wiring
+    from .call import Exchange
+    from .discovery import App
+    from .map import Answer
 
 
 class Client:
@@ -198,7 +198,7 @@ class Client:
             Exception: What the prompts or the executor raise, such as a broken process pool.
         """
         self._check_open()
-        from .batch.answers import map_prompts  # it knows threads: importing this stays fast
+        from .map import map_prompts  # it knows threads: importing this stays fast
 
         options = {"workers": workers, "executor": executor, "timeout": timeout, "ordered": ordered}
         return map_prompts(self, prompts, model=model, system=system, **options)
@@ -241,14 +241,14 @@ class Client:
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         app = self._open()
         # They know requests, which is imported at the first request and not before.
-        from .exchange import Exchange
+        from .call import Exchange
         from .retrying import Retries
 
         exchange = Exchange(
             app,
             query,
             self._model if model is None else model,
-            countdown=Countdown(limits, self._clock),
+            deadline=Deadline(limits, self._clock),
             retries=Retries(self._max_retries),
             on_event=on_event,
             start_over=start_over,
@@ -263,7 +263,7 @@ class Client:
         app = self._open()
         line = app.transport.take()
         try:
-            return app.wiring(line, Countdown(self._timeout, self._clock), lambda note: None)
+            return app.wiring(line, Deadline(self._timeout, self._clock), lambda note: None)
         finally:
             app.transport.give_back(line)
 
@@ -275,8 +275,8 @@ class Client:
         self._check_open()
         app = vars(self).get("_app")
         if app is None:
-            from .app import App
-            from .transport import Transport
+            from ..transport.connection import Transport
+            from .discovery import App
 
             app = App(self._address, Transport(self._address, **self._connection))
             # Of threads that come here at once, all take the same one.

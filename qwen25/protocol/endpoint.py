@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .errors import EndpointNotFoundError, ProtocolError, UnknownModelError
-from .layouts import Layout, Pairs, Roles
+from ..errors import EndpointNotFoundError, ProtocolError, UnknownModelError
+from .chatbot import ChatbotFormat, MessagesFormat, TuplesFormat
 from .prompt import Query
 
 #: Protocols whose values after the first come as diffs, and the one that repeats them whole.
@@ -37,7 +37,7 @@ class Wiring(NamedTuple):
     inputs: Tuple[Input, ...]
     #: The chatbot's place among the outputs.
     output: int
-    layout: Layout
+    layout: ChatbotFormat
     #: The sizes on offer; empty when the Space offers no choice or does not tell it.
     sizes: Tuple[str, ...]
 
@@ -235,13 +235,13 @@ def _chat_function(functions: Sequence[_Function]) -> _Function:
     )
 
 
-def _layout(chatbot: Dict[str, Any], version: str) -> Layout:
+def _layout(chatbot: Dict[str, Any], version: str) -> ChatbotFormat:
     if chatbot["type"] == "chatbot":
         if int(version.split(".")[0]) >= 6:
-            return Roles(parts=True)
+            return MessagesFormat(parts=True)
         if chatbot["props"].get("type") == "messages":
-            return Roles(parts=False)
-    return Pairs()
+            return MessagesFormat(parts=False)
+    return TuplesFormat()
 
 
 def _sizes(

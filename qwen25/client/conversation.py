@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Union
 
-from .errors import InvalidRequestError
-from .events import Event
-from .prompt import Message, Query
+from ..errors import InvalidRequestError
+from ..events import Event
+from ..protocol.prompt import Message, Query
+from ..timeouts import Timeout
 from .streaming import Stream
-from .timeouts import Timeout
 
 if TYPE_CHECKING:
     from .client import Client
@@ -144,12 +144,12 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": answer})
 
     def _repr_markdown_(self) -> str:
-        from .notebook import markdown_transcript
+        from ..notebook import markdown_transcript
 
         return markdown_transcript(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        from .notebook import transcript
+        from ..notebook import transcript
 
         printer.text(transcript(self))
 
