@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, Generator, List, Optional, Sequence, Union
 
-from .aio.client import AsyncStream, Put, Reader, hand_over
+from .aio.bridge import Bridge, Put
+from .aio.client import AsyncStream, hand_over
 from .client.client import Client
 from .errors import ProtocolError
 from .protocol.prompt import Message
@@ -63,8 +64,8 @@ class Qwen_Qwen_2_5:
             kwargs: Anything else is accepted, and named in the log at DEBUG.
 
         Raises:
-            InvalidRequestError: The model's name, the proxy or the timeout cannot be meant so.
-                The messages are looked at when the first piece is wanted.
+            InvalidRequestError: The model's name, the proxy or the timeout is invalid.
+                The messages are checked when the first piece is asked for.
         """
         if kwargs:
             _log.debug("create_async_generator makes no use of %s", ", ".join(sorted(kwargs)))
@@ -72,16 +73,16 @@ class Qwen_Qwen_2_5:
         space = PUBLIC_SPACE if cls.url == Qwen_Qwen_2_5.url else cls.url
         client = Client(space, model=model or cls.default_model, proxy=proxy, timeout=timeout)
 
-        def work(call: Client, put: Put) -> None:
+        def work(put: Put) -> None:
             with client:
                 try:
-                    hand_over(call.stream(messages), put)
+                    hand_over(client.stream(messages), put)
                 except ProtocolError as error:
-                    # Who watches the log for malformed messages finds them there.
+                    # Programs that watch the log for malformed messages find them there.
                     _log.warning("the answer ends here: %s", error)
                     raise
 
-        return AnswerGenerator(Reader(client, work))
+        return AnswerGenerator(Bridge(work))
 
 
 class AnswerGenerator(AsyncStream):

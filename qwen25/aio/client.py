@@ -1,23 +1,14 @@
-"""The blocking client for programs with an event loop.
-
-A bridge that knows nothing of Spaces: each call runs in a thread of its own, and what it reads
-waits in a short queue until the loop takes it.
-"""
+"""`Client`, `Stream` and `Conversation` for programs with an event loop: delegation only."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import threading
-import time
-from collections import deque
 from typing import (
     TYPE_CHECKING,
     Any,
     AsyncGenerator,
     Callable,
-    Deque,
     Dict,
     Iterable,
     List,
@@ -28,32 +19,18 @@ from typing import (
     Union,
 )
 
-from ..client.cancellation import Interruptible
 from ..client.client import Client
 from ..client.conversation import Conversation
 from ..client.streaming import Stream
 from ..errors import InvalidRequestError
 from ..events import Event, Text
 from ..protocol.prompt import Prompt
+from .bridge import AHEAD, Bridge, Put
 
 if TYPE_CHECKING:
     from ..client.map import Answer
 
 __all__ = ["AsyncClient", "AsyncConversation", "AsyncStream"]
-
-#: How many pieces a thread reads ahead of the one who takes them.
-AHEAD = 256
-#: Seconds of handing out pieces that are there already, until the loop's other tasks have a turn.
-TURN = 0.005
-#: Pieces that come thicker than one in so many seconds are taken together: waking the loop for each
-#: would cost more than all the rest.
-LULL = 0.001
-#: Seconds to wait, at most, for a thread that was interrupted: looking up a host's name takes no
-#: notice.
-PATIENCE = 1.0
-
-#: Puts something into the queue; a `functools.partial` is called by the loop in its turn.
-Put = Callable[[Any], None]
 
 
 class AsyncClient:
@@ -62,12 +39,12 @@ class AsyncClient:
     Belongs to no event loop; making one touches no network and starts no thread.
 
     Raises:
-        InvalidRequestError: An argument cannot be meant so.
+        InvalidRequestError: An argument is invalid.
     """
 
     def __init__(self, space: Optional[str] = None, **options: Any) -> None:
         self._client = Client(space, **options)
-        self._reading: Set[Reader] = set()
+        self._running: Set[Bridge] = set()
 
     async def complete(self, prompt: Prompt, **options: Any) -> str:
         """Ask, and wait for the whole answer; the arguments are those of `Client.complete`.
@@ -78,8 +55,8 @@ class AsyncClient:
             QwenError: One of the errors of this library; `partial` holds what had come.
         """
 
-        def work(client: Client, put: Put) -> None:
-            put(client.complete(prompt, **_in_the_loop(options, put)))
+        def work(put: Put) -> None:
+            put(self._client.complete(prompt, **_in_the_loop(options, put)))
 
         answer: str = await self._result(work)
         return answer
@@ -91,13 +68,13 @@ class AsyncClient:
         before the stream is entered or iterated, and errors come there.
         """
 
-        def work(client: Client, put: Put) -> None:
-            hand_over(client.stream(prompt, **_in_the_loop(options, put)), put)
+        def work(put: Put) -> None:
+            hand_over(self._client.stream(prompt, **_in_the_loop(options, put)), put)
 
-        return AsyncStream(self._reader(work))
+        return AsyncStream(self._bridge(work))
 
     def conversation(self, **options: Any) -> AsyncConversation:
-        """Begin a talk in turns; the arguments are those of `Client.conversation`."""
+        """Begin a conversation; the arguments are those of `Client.conversation`."""
         return AsyncConversation(self, **options)  # type: ignore[arg-type]
 
     def map(self, prompts: Iterable[Prompt], **options: Any) -> AsyncGenerator[Answer, None]:
@@ -106,21 +83,21 @@ class AsyncClient:
         The arguments are those of `Client.map`; the prompts are taken in a thread.
         """
 
-        def work(client: Client, put: Put) -> None:
-            with contextlib.closing(client.map(prompts, **options)) as answers:
+        def work(put: Put) -> None:
+            with contextlib.closing(self._client.map(prompts, **options)) as answers:
                 for answer in answers:
                     put(answer)
 
-        return self._reader(work, ahead=1).items()
+        return self._bridge(work, ahead=1).items()
 
     async def aclose(self) -> None:
         """End what is still asked, and close the connections. Closing twice is fine."""
-        reading = list(self._reading)
-        for reader in reading:
-            reader.interrupt()
+        running = list(self._running)
+        for bridge in running:
+            bridge.cancel()
         self._client.close()
-        for reader in reading:
-            await reader.wait()
+        for bridge in running:
+            await bridge.wait()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -131,14 +108,14 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"Async{self._client!r}"
 
-    async def _result(self, work: Callable[[Client, Put], None]) -> Any:
-        results = [result async for result in self._reader(work).items()]
+    async def _result(self, work: Callable[[Put], None]) -> Any:
+        results = [result async for result in self._bridge(work).items()]
         if not results:
             raise _closed()
         return results[0]
 
-    def _reader(self, work: Callable[[Client, Put], None], ahead: int = AHEAD) -> Reader:
-        return Reader(self._client, work, ahead, self._reading)
+    def _bridge(self, work: Callable[[Put], None], ahead: int = AHEAD) -> Bridge:
+        return Bridge(work, ahead, self._running)
 
 
 class AsyncStream:
@@ -148,9 +125,9 @@ class AsyncStream:
     event loop close the connection. Errors are those of `Stream`.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._items = reader.items()
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._items = bridge.items()
         self._stream: Optional[Stream] = None
         self._said: List[str] = []
 
@@ -195,7 +172,7 @@ class AsyncStream:
                     yield event.piece
             self._ended()
         finally:
-            self._reader.interrupt()
+            self._bridge.cancel()
 
     async def events(self) -> AsyncGenerator[Union[Event, Text], None]:
         """The same answer as typed events, in the order in which they happen."""
@@ -205,12 +182,12 @@ class AsyncStream:
                 yield self._take(item)
             self._ended()
         finally:
-            self._reader.interrupt()
+            self._bridge.cancel()
 
     async def aclose(self) -> None:
         """Leave; `text` keeps what was handed out. Closing twice, or from another task, is fine."""
-        self._reader.interrupt()
-        await self._reader.wait()
+        self._bridge.cancel()
+        await self._bridge.wait()
 
     async def __aenter__(self) -> AsyncStream:
         await self._open()
@@ -221,9 +198,9 @@ class AsyncStream:
 
     def __del__(self) -> None:
         # The loop may be closed, and its care for abandoned generators with it.
-        reader = getattr(self, "_reader", None)
-        if reader is not None:
-            reader.interrupt()
+        bridge = getattr(self, "_bridge", None)
+        if bridge is not None:
+            bridge.cancel()
 
     def __repr__(self) -> str:
         return f"<AsyncStream {self.event_id}, {len(self.text)} characters>"
@@ -244,7 +221,7 @@ class AsyncStream:
         return item  # type: ignore[no-any-return]
 
     def _ended(self) -> None:
-        if self._reader.complete and self._stream is not None:
+        if self._bridge.complete and self._stream is not None:
             self._said = [self._stream.text]
 
 
@@ -260,8 +237,7 @@ class AsyncConversation(Conversation):
         """Say something, and wait for the whole answer; as `Conversation.send`."""
         turn, before = self._turn()
 
-        def work(client: Client, put: Put) -> None:
-            turn._client = client
+        def work(put: Put) -> None:
             answer = turn.send(prompt, **_in_the_loop(options, put))
             put(functools.partial(self.messages.extend, turn.messages[before:]))
             put(answer)
@@ -273,12 +249,11 @@ class AsyncConversation(Conversation):
         """Say something, and get the answer while it is written; as `Conversation.stream`."""
         turn, before = self._turn()
 
-        def work(client: Client, put: Put) -> None:
-            turn._client = client
+        def work(put: Put) -> None:
             hand_over(turn.stream(prompt, **_in_the_loop(options, put)), put)
             put(functools.partial(self.messages.extend, turn.messages[before:]))
 
-        return AsyncStream(self._client._reader(work))
+        return AsyncStream(self._client._bridge(work))
 
     def _turn(self) -> Tuple[Conversation, int]:
         """A copy to ask with, since the loop must see no thread's changes, and its length."""
@@ -314,132 +289,3 @@ def _closed() -> InvalidRequestError:
     return InvalidRequestError(
         "This was closed before its answer came.", hint="Ask again, and close later."
     )
-
-
-class _Left(Exception):
-    """Ends a thread's work: nobody takes what it reads any more."""
-
-
-class Reader:
-    """A thread that does blocking work, and the queue of what it has read for the loop.
-
-    Args:
-        work: Done in the thread, with a client that can be interrupted.
-        ahead: How many things wait in the queue, at most; the thread waits then.
-        among: Where the reader is listed while its thread runs.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        work: Callable[[Client, Put], None],
-        ahead: int = AHEAD,
-        among: Optional[Set[Reader]] = None,
-    ) -> None:
-        #: All was read, and taken.
-        self.complete = False
-        self._call = Interruptible(client)
-        self._work = work
-        self._ahead = ahead
-        self._among = set() if among is None else among
-        self._queue: Deque[Any] = deque()
-        self._room = threading.Event()
-        self._error: Optional[BaseException] = None
-        self._done = False
-        self._hungry = False  # the loop waits to be told of something in the queue
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._news: asyncio.Event
-        self._gone: asyncio.Event
-
-    async def items(self) -> AsyncGenerator[Any, None]:
-        """What the thread reads; it is started here. Leaving interrupts it."""
-        self._loop = asyncio.get_running_loop()
-        self._news, self._gone = asyncio.Event(), asyncio.Event()
-        threading.Thread(target=self._run, name="qwen25-aio", daemon=True).start()
-        queue, low = self._queue, self._ahead // 2
-        now = time.monotonic
-        try:
-            resumed = now()
-            done = False
-            while not done:
-                done = self._done  # looked at first: nothing comes after it
-                while queue:
-                    item = queue.popleft()
-                    if len(queue) == low:
-                        self._room.set()
-                    if isinstance(item, functools.partial):
-                        item()
-                    else:
-                        yield item
-                    if now() - resumed > TURN:
-                        await asyncio.sleep(0)
-                        resumed = now()
-                if not done:
-                    if now() - resumed < LULL:
-                        await asyncio.sleep(LULL)
-                    self._news.clear()
-                    self._hungry = True
-                    # Looked at afterwards: one of both sees what the other has done.
-                    if not queue and not self._done:
-                        await self._news.wait()
-                    self._hungry = False
-                    resumed = now()
-            if self._error is not None:
-                raise self._error
-            self.complete = not self._call.ended.is_set()
-        finally:
-            self.interrupt()
-            self._error = None  # its traceback leads back here
-
-    def interrupt(self) -> None:
-        """End the thread's work at any stage, soon."""
-        self._call.interrupt()
-        self._room.set()
-
-    async def wait(self) -> None:
-        """Until the thread has gone."""
-        if self._loop is asyncio.get_running_loop():
-            try:
-                await asyncio.wait_for(self._gone.wait(), PATIENCE)
-            except asyncio.TimeoutError:
-                pass  # it goes by itself, within the limits of connecting
-
-    def _run(self) -> None:
-        self._among.add(self)
-        try:
-            self._work(self._call, self._put)
-        except BaseException as error:  # whatever it is, it is the loop's
-            if not self._call.ended.is_set():
-                self._error = error
-        finally:
-            self._among.discard(self)
-            self._done = True
-            self._tell(self._finish)
-
-    def _put(self, item: Any) -> None:
-        assert self._loop is not None  # it has started the thread
-        if self._loop.is_closed():  # which it does not tell
-            self._call.interrupt()
-            raise _Left
-        self._queue.append(item)
-        if self._hungry:
-            self._hungry = False
-            self._tell(self._news.set)
-        if len(self._queue) >= self._ahead:
-            self._room.clear()
-            while len(self._queue) >= self._ahead and not self._call.ended.is_set():
-                if not self._room.wait(0.5) and self._loop.is_closed():
-                    self._call.interrupt()
-            if self._call.ended.is_set():
-                raise _Left
-
-    def _finish(self) -> None:
-        self._gone.set()
-        self._news.set()
-
-    def _tell(self, callback: Callable[[], None]) -> None:
-        assert self._loop is not None  # it has started the thread
-        try:
-            self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:  # it was closed
-            self._call.interrupt()

@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import Any, BinaryIO, Iterator, NamedTuple, Optional, Tuple, Union
 
-from ..client.worker import Question
+from ..client.worker import Request
 from ..errors import InvalidRequestError
 from ..protocol.prompt import Prompt
 
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     #: Its name in the input, else its number.
     id: object
     #: What to ask; or why that cannot be read.
-    question: Union[Question, InvalidRequestError]
+    question: Union[Request, InvalidRequestError]
     #: 16 hexadecimal digits that another line does not have.
     digest: str
 
@@ -92,18 +92,18 @@ def _is_json(line: bytes, number: int) -> bool:
 def _entry(index: int, number: int, line: bytes, is_json: bool) -> Entry:
     digest = hashlib.sha256(line).hexdigest()[:16]
     name: object = index
-    question: Union[Question, InvalidRequestError]
+    question: Union[Request, InvalidRequestError]
     try:
         if is_json:
             name, question = _read_object(json.loads(line), index)
         else:
-            question = Question(line.decode("utf-8"))
+            question = Request(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # InvalidRequestError, UnicodeDecodeError too
         question = InvalidRequestError(f"Line {number} of the input cannot be read: {error}")
     return Entry(index, name, question, digest)
 
 
-def _read_object(fields: Any, index: int) -> Tuple[object, Question]:
+def _read_object(fields: Any, index: int) -> Tuple[object, Request]:
     if not isinstance(fields, dict):
         raise InvalidRequestError("It is no JSON object, as the first line is.")
     if ("prompt" in fields) == ("messages" in fields):
@@ -112,5 +112,5 @@ def _read_object(fields: Any, index: int) -> Tuple[object, Question]:
     for key in ("model", "system"):
         if not isinstance(fields.get(key), (str, type(None))):
             raise InvalidRequestError(f"Its `{key}` is not a string.")
-    question = Question(prompt, fields.get("model"), fields.get("system"))
+    question = Request(prompt, fields.get("model"), fields.get("system"))
     return fields.get("id", index), question

@@ -11,7 +11,7 @@ from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, U
 
 from ..client.client import Client
 from ..client.map import Answers
-from ..client.worker import Question
+from ..client.worker import Request
 from ..errors import InvalidRequestError, QwenError
 from ..timeouts import Timeout
 from .input import Entry, Lines, Path
@@ -159,7 +159,7 @@ class Batch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _questions(self) -> Iterator[Question]:
+    def _questions(self) -> Iterator[Request]:
         entries = self._entries()
         missing = self._compare(entries)
         todo = itertools.islice(itertools.chain(missing, entries), self._limit)

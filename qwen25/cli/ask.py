@@ -9,6 +9,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from .. import Client, InvalidRequestError
+from ..client.client import ask_whole
 from ..events import Event, Started
 from .options import add_model_options, add_plain_option, add_space_options, client_of
 from .paper import paper, write
@@ -89,12 +90,12 @@ def _timed(client: Client, prompt: str, model: str, waiting: Waiting) -> Dict[st
         waiting.tell(event)
 
     # A stream, since it has an event id; nobody sees its pieces, so that it may start over.
-    with client._ask(prompt, None, None, None, None, tell, start_over=True) as stream:
+    with ask_whole(client, prompt, on_event=tell) as stream:
         queued = time.monotonic()
         text = stream.result()
     return {
         "text": text,
-        "model": client._look().size(model),
+        "model": client.space.size(model),
         "space": _name(client),
         "event_id": stream.event_id,
         "seconds": round(time.monotonic() - began, 3),

@@ -114,7 +114,7 @@ class _Chat:
 
     def _model(self, name: str) -> None:
         if name:
-            self._talk.model = self._client._look().size(name) or name
+            self._talk.model = self._client.space.size(name) or name
         sizes = self._client.models or [str(self._talk.model)]
         say(" ".join(f"[{size}]" if size == self._talk.model else size for size in sizes))
 

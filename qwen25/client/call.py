@@ -1,4 +1,4 @@
-"""One request on its way: into the queue, through its stream, and again where that is harmless."""
+"""One call: into the queue, through its stream, and again where a new try cannot do harm."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from ..protocol.endpoint import Wiring
 from ..protocol.prompt import Query
 from ..timeouts import Deadline
 from ..transport.connection import Line
+from .cancellation import CancelScope
 from .discovery import App
 from .retrying import Retries
 
 _log = logging.getLogger("qwen25")
 
 
-class Exchange:
+class Call:
     """A query and its answer, as text and events.
 
     Args:
@@ -63,8 +64,12 @@ class Exchange:
         self._wiring: Wiring
         self._decoder: Optional[Decoder] = None
         self._line: Optional[Line] = app.transport.take()
-        self._ended = threading.Event()  # wakes who waits for the next try
+        self._ended = threading.Event()  # ends the waiting for the next try
         self._handover = threading.RLock()  # a line is given back once, and not used afterwards
+        self._callback_raised = False
+        self._scope = CancelScope.current()
+        if self._scope is not None:
+            self._scope.register(self.cancel)
 
     @property
     def text(self) -> str:
@@ -89,7 +94,7 @@ class Exchange:
                     self._join()
                     return
                 except QwenError as error:
-                    if not self._wait_for_next_try(error):
+                    if self._callback_raised or not self._wait_for_next_try(error):
                         raise
         except BaseException:
             self.close()
@@ -106,6 +111,8 @@ class Exchange:
                     yield from self._read()
                     return
                 except QwenError as error:
+                    if self._callback_raised:
+                        raise
                     if self.closed:
                         return
                     came = bool(self.text) or self.rewritten
@@ -133,8 +140,10 @@ class Exchange:
         if line is not None:
             line.interrupt()
             self._app.transport.give_back(line)
+        if self._scope is not None:
+            self._scope.unregister(self.cancel)
 
-    def interrupt(self) -> None:
+    def cancel(self) -> None:
         """From another thread, at any stage: end what is waited for; its thread then closes."""
         self.closed = True
         self._ended.set()
@@ -145,7 +154,7 @@ class Exchange:
     def _join(self) -> None:
         line = self._open_line()
         self._deadline.queued()
-        wiring = self._app.wiring(line, self._deadline, self._tell_early)
+        wiring = self._app.wiring(line, self._deadline, self._tell_early, self._wait)
         session_hash = os.urandom(5).hex()
         body = wiring.body(self._query, wiring.size(self._model), session_hash)
         _log.debug("asking %s: %s", self._app.address.url, body)
@@ -200,7 +209,11 @@ class Exchange:
 
     def _tell(self, event: Event) -> None:
         if self._on_event is not None:
-            self._on_event(event)
+            try:
+                self._on_event(event)
+            except BaseException:  # whatever the user's own code raises comes out as it is
+                self._callback_raised = True
+                raise
 
     def _tell_early(self, note: Note) -> None:
         self._tell(note)
@@ -215,5 +228,9 @@ class Exchange:
         _log.info("trying again in %.1f s: %s", seconds, error)
         if self._line is not None:
             self._line.drop()
-        self._deadline.clock.wait(self._ended, seconds)
+        self._wait(seconds)
         return True
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep, or until the call is closed."""
+        self._deadline.clock.wait(self._ended, seconds)

@@ -1,72 +1,65 @@
-"""A client whose calls can be ended by another thread."""
+"""Calls that another thread can cancel."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple
+from contextvars import ContextVar
+from typing import Callable, Iterator, List, Optional
 
-from ..timeouts import Clock
-from .client import Client
-
-if TYPE_CHECKING:
-    from .call import Exchange
-    from .discovery import App
+_current: ContextVar[Optional[CancelScope]] = ContextVar("qwen25_cancel_scope", default=None)
 
 
-class Interruptible(Client):
-    """A client as one caller sees it: with the connections of another, and an end from outside.
+class CancelScope:
+    """What begins inside `with scope.enter():` is cancelled by `scope.cancel()`, from any thread.
 
-    Args:
-        max_retries: Default that of the other client.
+    A call registers with the innermost scope of its thread. A scope that was cancelled stays so:
+    what registers later is cancelled at once.
     """
 
-    def __init__(self, client: Client, *, max_retries: Optional[int] = None) -> None:
-        self.__dict__.update(client.__dict__)
-        if max_retries is not None:
-            self._max_retries = max_retries
-        #: Set when it was interrupted.
-        self.ended = threading.Event()
-        self._clock = _Clock(self.ended)
-        self._client = client
-        self._lock = threading.RLock()  # a stream that is collected interrupts in any thread
-        self._running: List[Exchange] = []
-        self._tell: List[Callable[[], None]] = []
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        # The garbage collector may close a stream, and so unregister it, inside these methods.
+        self._lock = threading.RLock()
+        self._callbacks: List[Callable[[], object]] = []
 
-    def interrupt(self) -> None:
-        """End what waits, in whatever thread, and let nothing begin."""
-        self.ended.set()
+    @staticmethod
+    def current() -> Optional[CancelScope]:
+        """The innermost scope that this thread is in."""
+        return _current.get()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """End what waits, in whatever thread, and let nothing begin. Calling it twice is fine."""
+        self._cancelled.set()
         with self._lock:
-            running, tell = self._running, list(self._tell)
-        for exchange in running:
-            exchange.interrupt()
-        for each in tell:
-            each()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
 
-    def when_interrupted(self, tell: Callable[[], None]) -> None:
-        """Have somebody told who waits for something else than an answer."""
+    def register(self, callback: Callable[[], object]) -> None:
+        """Call this when the scope is cancelled; at once when it is cancelled already."""
         with self._lock:
-            self._tell.append(tell)
-        if self.ended.is_set():
-            tell()
+            self._callbacks.append(callback)
+        # Checked after publishing, so that one of the two threads always sees the other's write.
+        if self.cancelled:
+            callback()
 
-    def _begin(self, exchange: Exchange) -> None:
+    def unregister(self, callback: Callable[[], object]) -> None:
+        """Forget a callback, if it is known."""
         with self._lock:
-            self._running = [each for each in self._running if not each.closed] + [exchange]
-        # Looked at afterwards, so that one of both threads sees what the other has done.
-        if self.ended.is_set():
-            exchange.interrupt()
-        self._client._begin(exchange)
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
 
-    def _open(self) -> App:
-        return self._client._open()
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        # A copy in another process cannot be reached from here.
-        return self._client.__reduce__()
-
-
-class _Clock(Clock):
-    """Sleeps no longer than nobody interrupts."""
-
-    def __init__(self, ended: threading.Event) -> None:
-        self.sleep = ended.wait  # type: ignore[assignment]
+    @contextlib.contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be the innermost scope of this thread; several threads may be inside at once."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)

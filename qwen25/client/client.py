@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import requests
 
     from ..protocol.endpoint import Wiring
-    from .call import Exchange
     from .discovery import App
     from .map import Answer
 
@@ -59,7 +58,7 @@ class Client:
             as safe among threads as it is.
 
     Raises:
-        InvalidRequestError: An argument cannot be meant so.
+        InvalidRequestError: An argument is invalid.
     """
 
     def __init__(
@@ -194,7 +193,7 @@ class Client:
             ordered: Whether answers come in the order of the prompts, or as they are there.
 
         Raises:
-            InvalidRequestError: An argument cannot be meant so.
+            InvalidRequestError: An argument is invalid.
             Exception: What the prompts or the executor raise, such as a broken process pool.
         """
         self._check_open()
@@ -230,6 +229,7 @@ class Client:
         on_event: Optional[Callable[[Event], object]],
         *,
         start_over: bool,
+        max_retries: Optional[int] = None,
     ) -> Stream:
         query = Query.of(prompt, history, system)
         if query.system is None:
@@ -241,29 +241,27 @@ class Client:
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         app = self._open()
         # They know requests, which is imported at the first request and not before.
-        from .call import Exchange
+        from .call import Call
         from .retrying import Retries
 
-        exchange = Exchange(
+        call = Call(
             app,
             query,
             self._model if model is None else model,
             deadline=Deadline(limits, self._clock),
-            retries=Retries(self._max_retries),
+            retries=Retries(self._max_retries if max_retries is None else max_retries),
             on_event=on_event,
             start_over=start_over,
         )
-        self._begin(exchange)
-        return Stream(exchange)
-
-    def _begin(self, exchange: Exchange) -> None:
-        exchange.join()
+        call.join()
+        return Stream(call)
 
     def _look(self) -> Wiring:
         app = self._open()
         line = app.transport.take()
         try:
-            return app.wiring(line, Deadline(self._timeout, self._clock), lambda note: None)
+            deadline = Deadline(self._timeout, self._clock)
+            return app.wiring(line, deadline, lambda note: None, self._clock.sleep)
         finally:
             app.transport.give_back(line)
 
@@ -304,6 +302,13 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self._address.id or self._address.url!r}, model={self._model!r})"
+
+
+def ask_whole(
+    client: Client, prompt: Prompt, *, on_event: Optional[Callable[[Event], object]] = None
+) -> Stream:
+    """Ask as `complete` does, and return the stream: it knows more of the answer than its text."""
+    return client._ask(prompt, None, None, None, None, on_event, start_over=True)
 
 
 def _remake(kind: type, space: str, arguments: Mapping[str, Any]) -> Client:

@@ -28,13 +28,19 @@ class App:
         self.transport = transport
         self._wiring: Optional[Wiring] = None
 
-    def wiring(self, line: Line, deadline: Deadline, notify: Callable[[Note], None]) -> Wiring:
+    def wiring(
+        self,
+        line: Line,
+        deadline: Deadline,
+        notify: Callable[[Note], None],
+        wait: Callable[[float], None],
+    ) -> Wiring:
         """How to call the app: read once, after logging in, and waited for while it wakes up."""
         wiring = self._wiring  # another thread may forget it meanwhile
         if wiring is None:
             if self.transport.auth is not None and not self.transport.logged_in:
                 line.log_in(deadline)
-            self._wiring = wiring = Wiring.of(self._config(line, deadline, notify))
+            self._wiring = wiring = Wiring.of(self._config(line, deadline, notify, wait))
             _log.debug("found %s", wiring)
         return wiring
 
@@ -43,7 +49,13 @@ class App:
         self._wiring = None
         self.transport.logged_in = False
 
-    def _config(self, line: Line, deadline: Deadline, notify: Callable[[Note], None]) -> Any:
+    def _config(
+        self,
+        line: Line,
+        deadline: Deadline,
+        notify: Callable[[Note], None],
+        wait: Callable[[float], None],
+    ) -> Any:
         clock = deadline.clock
         wake = deadline.timeout.wake
         asleep_since: Optional[float] = None
@@ -67,7 +79,7 @@ class App:
                 if pause <= 0:
                     asleep = _unavailable(self.address, stage, error)
                     raise deadline.timeout_error("wake") from asleep
-            clock.sleep(pause)
+            wait(pause)
 
     def _stage(self, line: Line, deadline: Deadline) -> Optional[str]:
         """What Hugging Face says of the Space; `None` when nobody says anything."""

@@ -19,14 +19,14 @@ def is_busy(error: QwenError) -> bool:
     )
 
 
-class Pass(NamedTuple):
+class Permit(NamedTuple):
     """What the gate remembers of a prompt that it let through."""
 
     answered: int
     slowed: int
 
 
-class Gate:
+class AdaptiveLimiter:
     """What all workers of a map have to pass, so that they slow down and speed up together.
 
     A full queue tells how many the Space has room for: as many as are on their way without the one
@@ -41,10 +41,10 @@ class Gate:
     """
 
     def __init__(self, most: int, chance: Callable[[], float] = random.random) -> None:
-        self.places = most
-        self.inside = 0
+        self.limit = most
+        self.in_flight = 0
         #: The time at which the gate opens again after everybody had to wait.
-        self.opens_at = 0.0
+        self.blocked_until = 0.0
         self._most = most
         self._chance = chance
         self._answered = 0
@@ -54,52 +54,54 @@ class Gate:
         self._patience = 1
         self._widened = False
 
-    def is_open(self, now: float) -> bool:
+    def has_room(self, now: float) -> bool:
         """Whether one more may set out."""
-        return self.inside < self.places and now >= self.opens_at
+        return self.in_flight < self.limit and now >= self.blocked_until
 
-    def enter(self) -> Pass:
+    def acquire(self) -> Permit:
         """One sets out; the pass is to be shown when it is refused."""
-        self.inside += 1
-        return Pass(self._answered, self._slowed)
+        self.in_flight += 1
+        return Permit(self._answered, self._slowed)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """One came back with something that tells nothing about how busy the Space is."""
-        self.inside -= 1
+        self.in_flight -= 1
 
-    def answered(self) -> None:
+    def succeeded(self) -> None:
         """One came back with its answer."""
-        self.leave()
+        self.release()
         self._answered += 1
         self._fruitless = 0
         self._calm += 1
-        if self.places < self._most and self._calm >= self._patience * self.places:
+        if self.limit < self._most and self._calm >= self._patience * self.limit:
             if self._widened:
                 self._patience = max(1, self._patience // 2)
-            self.places += 1
+            self.limit += 1
             self._calm = 0
             self._widened = True
 
-    def refused(self, error: QwenError, shown: Pass, now: float) -> None:
+    def refused(self, error: QwenError, permit: Permit, now: float) -> None:
         """One came back because the Space is busy."""
-        self.leave()
+        self.release()
         if self._widened:
             self._patience = min(2 * self._patience, PATIENCE)
             self._widened = False
         self._calm = 0
         # Those that set out before the last slowing down say nothing new.
-        news = shown.slowed == self._slowed
+        news = permit.slowed == self._slowed
         if isinstance(error, QueueFullError):
-            self.places = max(1, min(self.places, self.inside))
-            wait = news and not self.inside and shown.answered == self._answered
+            self.limit = max(1, min(self.limit, self.in_flight))
+            wait = news and not self.in_flight and permit.answered == self._answered
         else:
             if news:
-                self.places = max(1, self.places // 2)
+                self.limit = max(1, self.limit // 2)
             wait = news
         if error.retry_after is not None:
             self._slowed += news
-            self.opens_at = max(self.opens_at, now + error.retry_after)
+            self.blocked_until = max(self.blocked_until, now + error.retry_after)
         elif wait:
             self._slowed += 1
-            self.opens_at = max(self.opens_at, now + back_off(self._fruitless, self._chance))
+            self.blocked_until = max(
+                self.blocked_until, now + back_off(self._fruitless, self._chance)
+            )
             self._fruitless += 1

@@ -24,10 +24,10 @@ from typing import (
 from ..errors import InvalidRequestError, QwenError
 from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
-from .cancellation import Interruptible
-from .limiter import Gate, Pass, is_busy
+from .cancellation import CancelScope
+from .limiter import AdaptiveLimiter, Permit, is_busy
 from .retrying import Retries
-from .worker import Asker, Outcome, Question
+from .worker import Attempt, Request, Worker
 
 if TYPE_CHECKING:
     from .client import Client
@@ -59,20 +59,20 @@ class Answer(NamedTuple):
 class _Task:
     """A prompt that was taken, until its answer is there."""
 
-    def __init__(self, index: int, question: Question) -> None:
+    def __init__(self, index: int, request: Request) -> None:
         self.index = index
-        self.question = question
+        self.request = request
         self.attempts = 0
         self.began = 0.0  # when it was sent first
         self.sent = 0.0  # and last
         self.spent = 0.0  # seconds of its time limit that are used up
         self.retries: Optional[Retries] = None
-        self.shown: Pass
-        self.outcome: Outcome  # of the last try
+        self.permit: Permit
+        self.attempt: Attempt  # of the last try
 
 
 class Answers:
-    """Asks all questions; `each()` is the iterator.
+    """Asks all requests; `each()` is the iterator.
 
     There is one gate, and it is here, with the one who wants the answers: an executor's workers
     only ask, and tell what came of it. So they slow down together wherever they are, and none
@@ -85,7 +85,7 @@ class Answers:
     def __init__(
         self,
         client: Client,
-        questions: Iterable[Question],
+        requests: Iterable[Request],
         *,
         workers: int = 4,
         executor: Optional[Executor] = None,
@@ -98,7 +98,7 @@ class Answers:
         self.queue_wait = 0.0
         self._limits = client._timeout if timeout is None else Timeout.of(timeout)
         self._max_retries = client._max_retries
-        self._questions = enumerate(questions)
+        self._requests = enumerate(requests)
         self._exhausted = False
         self._finishing = False
         self._most_taken = AHEAD * workers
@@ -108,12 +108,15 @@ class Answers:
         self._ordered = ordered
         self._next = 0
         self._ready: Dict[int, Answer] = {}
-        self._gate = Gate(workers)
-        self._asker = Asker(client)
+        self._limiter = AdaptiveLimiter(workers)
+        self._worker = Worker(client)
         self._waiting: List[Tuple[float, int, _Task]] = []  # a heap of who sets out anew, and when
-        self._sent: Dict[Future[Outcome], _Task] = {}
-        self._back: SimpleQueue[Optional[Future[Outcome]]] = SimpleQueue()
+        self._sent: Dict[Future[Attempt], _Task] = {}
+        self._back: SimpleQueue[Optional[Future[Attempt]]] = SimpleQueue()
         self._news_at = 0.0  # when an answer came last
+        self._scope = CancelScope.current()
+        if self._scope is not None:
+            self._scope.register(self.cancel)
 
     def each(self) -> Generator[Answer, None, None]:
         """The answers. Closing the iterator stops what runs, and starts nothing more."""
@@ -137,7 +140,9 @@ class Answers:
         finally:
             for future in self._sent:
                 future.cancel()
-            self._asker.stop()
+            self._worker.stop()
+            if self._scope is not None:
+                self._scope.unregister(self.cancel)
             if own is not None:
                 own.shutdown()
 
@@ -149,9 +154,14 @@ class Answers:
         self._finishing = True
         self._back.put(None)
 
+    def cancel(self) -> None:
+        """Stop what runs in this process, and send out no others."""
+        self._worker.stop()
+        self.finish()
+
     def _send(self, executor: Executor) -> None:
         """Send out as many as may go."""
-        while self._gate.is_open(time.monotonic()):
+        while self._limiter.has_room(time.monotonic()):
             task = self._take()
             if task is None:
                 return
@@ -160,9 +170,9 @@ class Answers:
                 task.began = now
             task.attempts += 1
             task.sent = now
-            task.shown = self._gate.enter()
+            task.permit = self._limiter.acquire()
             which = (task.index, task.attempts)
-            future = executor.submit(self._asker, task.question, self._left(task), which)
+            future = executor.submit(self._worker, task.request, self._left(task), which)
             self._sent[future] = task
             future.add_done_callback(self._back.put)
 
@@ -174,9 +184,9 @@ class Answers:
             return heapq.heappop(self._waiting)[2]
         if self._exhausted or self._taken >= self._most_taken:
             return None
-        for index, question in self._questions:
+        for index, request in self._requests:
             self._taken += 1
-            return _Task(index, question)
+            return _Task(index, request)
         self._exhausted = True
         return None
 
@@ -205,26 +215,31 @@ class Answers:
         if future is None:
             return False
         task = self._sent.pop(future)
-        task.outcome = outcome = future.result()
+        task.attempt = attempt = future.result()
         now = time.monotonic()
-        task.spent += outcome.seconds
-        waited = task.sent - task.began + outcome.queued
+        task.spent += attempt.seconds
+        waited = task.sent - task.began + attempt.queued
         self.queue_wait += (waited - self.queue_wait) / (2 * self._workers)
-        error = outcome.error
+        error = attempt.error
         if error is None:
-            self._gate.answered()
+            self._limiter.succeeded()
             self._news_at = now
         elif is_busy(error):
-            self._gate.refused(error, task.shown, now)
+            self._limiter.refused(error, task.permit, now)
             _log.info(
                 "prompt %d has to wait: %d at once, none for %.1f s: %s",
-                *(task.index, self._gate.places, max(self._gate.opens_at - now, 0.0), error),
+                *(
+                    task.index,
+                    self._limiter.limit,
+                    max(self._limiter.blocked_until - now, 0.0),
+                    error,
+                ),
             )
             self._put_off(task, 0.0)
             self._give_up(now)
             return True
         else:
-            self._gate.leave()
+            self._limiter.release()
             if task.retries is None:
                 task.retries = Retries(self._max_retries)
             delay = task.retries.delay(error, _or_infinite(self._left(task).total))
@@ -244,7 +259,7 @@ class Answers:
         While others are answered, nobody waits for too long: the Space is alive, and the gate
         serves them in their turn.
         """
-        until = self._gate.opens_at
+        until = self._limiter.blocked_until
         if until <= now:
             return
         waiting, self._waiting = self._waiting, []
@@ -257,21 +272,21 @@ class Answers:
 
     def _conclude(self, task: _Task) -> None:
         """Make the answer of a task's last try."""
-        outcome = task.outcome
-        seconds = task.sent - task.began + outcome.seconds
+        attempt = task.attempt
+        seconds = task.sent - task.began + attempt.seconds
         self._ready[task.index] = Answer(
-            task.index, task.question.prompt, outcome.text, outcome.error, seconds, task.attempts
+            task.index, task.request.prompt, attempt.text, attempt.error, seconds, task.attempts
         )
 
     def _patience(self) -> Optional[float]:
         """Seconds until one may set out although none has come back; `None` is never."""
-        gate = self._gate
-        if self._finishing or gate.inside >= gate.places:
+        limiter = self._limiter
+        if self._finishing or limiter.in_flight >= limiter.limit:
             return None
         due = self._waiting[0][0] if self._waiting else math.inf
         if not self._exhausted and self._taken < self._most_taken:
             due = 0.0  # a new one
-        until = max(gate.opens_at, due)
+        until = max(limiter.blocked_until, due)
         return None if until == math.inf else max(until - time.monotonic(), 0.0)
 
     def _pop(self) -> Optional[Answer]:
@@ -304,8 +319,6 @@ def map_prompts(
             f"A map takes many prompts, and this is one {type(prompts).__name__}.",
             hint="Put it into a list, or use complete().",
         )
-    questions = (Question(prompt, model, system) for prompt in prompts)
-    answers = Answers(client, questions, **options)
-    if isinstance(client, Interruptible):
-        client.when_interrupted(answers.finish)  # also while it waits for the gate to open
+    requests = (Request(prompt, model, system) for prompt in prompts)
+    answers = Answers(client, requests, **options)
     return answers.each()

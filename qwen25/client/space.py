@@ -41,5 +41,13 @@ class Space:
         """The API name of the function that is asked."""
         return self._look().endpoint
 
+    def size(self, model: str) -> Optional[str]:
+        """The Space's own name for a model; `None` when it offers no choice.
+
+        Raises:
+            UnknownModelError: The Space does not offer this model.
+        """
+        return self._look().size(model)
+
     def __repr__(self) -> str:
         return f"Space(url={self.url!r}, id={self.id!r})"

@@ -8,7 +8,7 @@ from ..errors import InvalidRequestError
 from ..events import Event, Text
 
 if TYPE_CHECKING:
-    from .call import Exchange
+    from .call import Call
 
 
 class Stream:
@@ -24,32 +24,30 @@ class Stream:
         ProtocolError: The server said something that cannot be read.
     """
 
-    def __init__(
-        self, exchange: Exchange, on_complete: Optional[Callable[[str], object]] = None
-    ) -> None:
-        self._exchange = exchange
-        self._items = exchange.answer()
+    def __init__(self, call: Call, on_complete: Optional[Callable[[str], object]] = None) -> None:
+        self._call = call
+        self._items = call.answer()
         self._on_complete = on_complete
 
     @property
     def text(self) -> str:
         """The answer so far, and at the end exactly what the server said last."""
-        return self._exchange.text
+        return self._call.text
 
     @property
     def rewritten(self) -> bool:
         """Whether the server took back text that was handed out: the pieces are not `text` then."""
-        return self._exchange.rewritten
+        return self._call.rewritten
 
     @property
     def event_id(self) -> str:
         """The server's name for the request."""
-        return self._exchange.event_id
+        return self._call.event_id
 
     @property
     def session_hash(self) -> str:
         """This client's name for the request: ten hexadecimal digits, new for every request."""
-        return self._exchange.session_hash
+        return self._call.session_hash
 
     def __next__(self) -> str:
         for item in self._items:
@@ -86,7 +84,7 @@ class Stream:
         """
         for _ in self:
             pass
-        if not self._exchange.complete:
+        if not self._call.complete:
             raise InvalidRequestError(
                 "The stream was closed before its end, so there is no whole answer.",
                 hint="`text` holds what came. Ask again for the whole.",
@@ -98,12 +96,12 @@ class Stream:
         if self._items.gi_running:  # type: ignore[attr-defined]  # typing leaves it out
             # Another thread reads, or an `on_event` closes what calls it. The reader itself gives
             # the connection back when it finds it ended.
-            self._exchange.interrupt()
+            self._call.cancel()
         else:
-            self._exchange.close()
+            self._call.close()
 
     def _ended(self) -> None:
-        if self._exchange.complete and self._on_complete is not None:
+        if self._call.complete and self._on_complete is not None:
             tell, self._on_complete = self._on_complete, None
             tell(self.text)
 
@@ -115,9 +113,9 @@ class Stream:
 
     def __del__(self) -> None:
         # A Stream that nobody iterated has no generator whose end would close it.
-        exchange = getattr(self, "_exchange", None)
-        if exchange is not None:
-            exchange.close()
+        call = getattr(self, "_call", None)
+        if call is not None:
+            call.close()
 
     def _ipython_display_(self) -> None:
         from ..notebook import show_result
@@ -125,7 +123,7 @@ class Stream:
         show_result(self)
 
     def __repr__(self) -> str:
-        state = "complete" if self._exchange.complete else "open"
-        if self._exchange.closed and not self._exchange.complete:
+        state = "complete" if self._call.complete else "open"
+        if self._call.closed and not self._call.complete:
             state = "closed"
         return f"<Stream {self.event_id} {state}, {len(self.text)} characters>"

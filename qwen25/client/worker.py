@@ -10,22 +10,22 @@ from ..errors import QwenError
 from ..events import Event, Started
 from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
-from .cancellation import Interruptible
+from .cancellation import CancelScope
 
 if TYPE_CHECKING:
     from .client import Client
 
 
-class Question(NamedTuple):
-    """A prompt and how it is to be asked; `None` is what the client does by itself."""
+class Request(NamedTuple):
+    """A prompt and its options; `None` is the client's default."""
 
     prompt: Prompt
     model: Optional[str] = None
     system: Optional[str] = None
 
 
-class Outcome(NamedTuple):
-    """What one try has come to."""
+class Attempt(NamedTuple):
+    """The result of one try."""
 
     text: Optional[str]
     error: Optional[QwenError]
@@ -35,27 +35,25 @@ class Outcome(NamedTuple):
     queued: float
 
 
-class Asker:
-    """Asks one question a call, once: what is tried again, the map decides for all its workers.
+class Worker:
+    """Asks one prompt a call, once: the map decides about new tries, for all its workers.
 
-    A copy in another process is one for all questions of the map there, so that they share its
-    connections and its knowledge of the Space.
+    In another process, all prompts of one map share one copy, and so its connections.
     """
 
     def __init__(self, client: Client, key: Optional[str] = None) -> None:
         self._client = client
         self._key = uuid.uuid4().hex if key is None else key
-        # What is tried again, the map decides.
-        self._calls = Interruptible(client, max_retries=0)
+        self._scope = CancelScope()
 
-    def __call__(self, question: Question, limits: Timeout, which: Tuple[int, int]) -> Outcome:
+    def __call__(self, request: Request, limits: Timeout, which: Tuple[int, int]) -> Attempt:
         """Ask once.
 
         Args:
-            question: What to ask.
+            request: What to ask.
             limits: For this try.
-            which: The question's index and the try's number. They make a call unlike all others;
-                Dask takes calls that are alike for one.
+            which: The prompt's index and the number of the try. Dask takes calls with equal
+                arguments for one call, and these make each call different.
         """
         start = time.monotonic()
         started: Optional[float] = None
@@ -68,35 +66,40 @@ class Asker:
         text: Optional[str] = None
         error: Optional[QwenError] = None
         try:
-            text = self._calls.complete(
-                question.prompt,
-                model=question.model,
-                system=question.system,
-                timeout=limits,
-                on_event=notice,
-            )
+            with self._scope.enter():
+                stream = self._client._ask(
+                    request.prompt,
+                    request.system,
+                    request.model,
+                    None,
+                    limits,
+                    notice,
+                    start_over=True,
+                    max_retries=0,
+                )
+                text = stream.result()
         except QwenError as failure:
             # Its frames would keep all that they know alive, for as long as the answer is kept.
             error = failure.with_traceback(None)
         end = time.monotonic()
         queued = (end if started is None else started) - start
-        return Outcome(text, error, end - start, queued)
+        return Attempt(text, error, end - start, queued)
 
     def stop(self) -> None:
-        """End what runs in this process, and let nothing begin."""
-        self._calls.interrupt()
+        """Cancel what runs in this process, and let nothing begin."""
+        self._scope.cancel()
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return _of_this_process, (self._key, self._client)
 
 
-#: The askers that came to this process as copies; the oldest are forgotten.
-_here: Dict[str, Asker] = {}
+#: The workers that came to this process as copies; the oldest are forgotten.
+_here: Dict[str, Worker] = {}
 _MOST_HERE = 8
 
 
-def _of_this_process(key: str, client: Client) -> Asker:
-    asker = _here.setdefault(key, Asker(client, key))
+def _of_this_process(key: str, client: Client) -> Worker:
+    worker = _here.setdefault(key, Worker(client, key))
     while len(_here) > _MOST_HERE:
         _here.pop(next(iter(_here)), None)
-    return asker
+    return worker

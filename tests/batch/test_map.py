@@ -27,7 +27,7 @@ from qwen25 import (
 )
 from qwen25.batch import Answer
 from qwen25.client.map import AHEAD
-from qwen25.client.worker import Outcome
+from qwen25.client.worker import Attempt
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Reply
 
 TOO_MANY = {"detail": "Too many requests."}
@@ -362,7 +362,7 @@ def test_an_answer_costs_the_same_however_many_came_before():
     class Inline(Executor):
         def submit(self, function, *arguments):
             future = Future()
-            future.set_result(Outcome("fine", None, 0.0, 0.0))
+            future.set_result(Attempt("fine", None, 0.0, 0.0))
             return future
 
     calls = 0

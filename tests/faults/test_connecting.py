@@ -18,7 +18,7 @@ from test_limits import GRACE, quickest
 
 import qwen25
 from qwen25 import Client, Timeout
-from qwen25.client.cancellation import Interruptible
+from qwen25.client.cancellation import CancelScope
 from qwen25.testing import FakeSpace, Hang, Reply
 from qwen25.timeouts import Clock
 from qwen25.transport.connection import Transport
@@ -262,21 +262,21 @@ def test_sending_has_the_time_of_a_silence_and_not_that_of_connecting():
     assert caught.value.phase == "idle"
 
 
-def test_a_long_prompt_on_an_open_connection_can_be_interrupted():
+def test_a_long_prompt_on_an_open_connection_can_be_cancelled():
     sending = threading.Event()
     with reads_no_prompt(sending, kept=True) as port:
         with Client(f"http://127.0.0.1:{port}", max_retries=0) as client:
             assert client.models
-            calls = Interruptible(client)
+            scope = CancelScope()
 
             def ask():
-                with contextlib.suppress(qwen25.QwenError):
-                    calls.complete("x" * 30_000_000)
+                with scope.enter(), contextlib.suppress(qwen25.QwenError):
+                    client.complete("x" * 30_000_000)
 
             asking = threading.Thread(target=ask)
             asking.start()
             assert sending.wait(PATIENT)
-            calls.interrupt()
+            scope.cancel()
             asking.join(PATIENT)
             assert not asking.is_alive()
 

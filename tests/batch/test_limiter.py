@@ -1,4 +1,4 @@
-"""The gate that all workers of a map pass, in a time and with a chance of the test's own."""
+"""The limiter that all workers of a map pass, in a time and with a chance of the test's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import List, Tuple
 import pytest
 
 from qwen25 import ConnectionFailedError, QueueFullError, RateLimitError
-from qwen25.client.limiter import Gate, Pass, is_busy
+from qwen25.client.limiter import AdaptiveLimiter, Permit, is_busy
 
 
 def full(retry_after=None):
@@ -20,8 +20,8 @@ def limited(retry_after=None):
     return RateLimitError("too many", status=429, retry_after=retry_after)
 
 
-def gate_of(most: int) -> Gate:
-    return Gate(most, chance=lambda: 1.0)
+def limiter_of(most: int) -> AdaptiveLimiter:
+    return AdaptiveLimiter(most, chance=lambda: 1.0)
 
 
 @pytest.mark.parametrize(
@@ -38,134 +38,134 @@ def test_busy_is_a_full_queue_and_a_429(error, busy):
 
 
 def test_it_lets_so_many_through_as_there_are_workers():
-    gate = gate_of(3)
+    limiter = limiter_of(3)
     for _ in range(3):
-        assert gate.is_open(0.0)
-        gate.enter()
-    assert not gate.is_open(0.0)
+        assert limiter.has_room(0.0)
+        limiter.acquire()
+    assert not limiter.has_room(0.0)
 
 
 def test_after_a_full_queue_there_are_as_many_places_as_the_space_took():
-    gate = gate_of(16)
-    passes = [gate.enter() for _ in range(16)]
+    limiter = limiter_of(16)
+    passes = [limiter.acquire() for _ in range(16)]
     for shown in passes[4:]:
-        gate.refused(full(), shown, 0.0)
-    assert gate.places == gate.inside == 4
+        limiter.refused(full(), shown, 0.0)
+    assert limiter.limit == limiter.in_flight == 4
 
 
 def test_while_others_are_in_the_space_a_full_queue_needs_no_waiting():
-    gate = gate_of(2)
-    gate.enter()
-    gate.refused(full(), gate.enter(), 5.0)
-    gate.answered()
-    assert gate.is_open(5.0)
+    limiter = limiter_of(2)
+    limiter.acquire()
+    limiter.refused(full(), limiter.acquire(), 5.0)
+    limiter.succeeded()
+    assert limiter.has_room(5.0)
 
 
 def test_alone_before_a_full_queue_it_waits_longer_each_time():
-    gate = gate_of(1)
+    limiter = limiter_of(1)
     now, waits = 100.0, []
     for _ in range(7):
-        gate.refused(full(), gate.enter(), now)
-        waits.append(gate.opens_at - now)
-        now = gate.opens_at
+        limiter.refused(full(), limiter.acquire(), now)
+        waits.append(limiter.blocked_until - now)
+        now = limiter.blocked_until
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_an_answer_makes_the_waits_short_again():
-    gate = gate_of(1)
+    limiter = limiter_of(1)
     for _ in range(3):
-        gate.refused(full(), gate.enter(), gate.opens_at)
-    gate.enter()
-    gate.answered()
-    now = gate.opens_at
-    gate.refused(full(), gate.enter(), now)
-    assert gate.opens_at - now == 1
+        limiter.refused(full(), limiter.acquire(), limiter.blocked_until)
+    limiter.acquire()
+    limiter.succeeded()
+    now = limiter.blocked_until
+    limiter.refused(full(), limiter.acquire(), now)
+    assert limiter.blocked_until - now == 1
 
 
 def test_a_place_that_became_free_since_the_refused_one_set_out_is_taken_at_once():
-    gate = gate_of(2)
-    gate.enter()
-    refused = gate.enter()
-    gate.answered()
-    gate.refused(full(), refused, 5.0)
-    assert gate.is_open(5.0)
+    limiter = limiter_of(2)
+    limiter.acquire()
+    refused = limiter.acquire()
+    limiter.succeeded()
+    limiter.refused(full(), refused, 5.0)
+    assert limiter.has_room(5.0)
 
 
 @pytest.mark.parametrize("error", [full, limited])
 def test_nobody_sets_out_before_the_space_said_so(error):
-    gate = gate_of(4)
-    shown = gate.enter()
-    gate.refused(error(retry_after=60.0), shown, 100.0)
-    assert not gate.is_open(159.9)
-    assert gate.is_open(160.0)
+    limiter = limiter_of(4)
+    shown = limiter.acquire()
+    limiter.refused(error(retry_after=60.0), shown, 100.0)
+    assert not limiter.has_room(159.9)
+    assert limiter.has_room(160.0)
 
 
 def test_a_shorter_retry_after_does_not_open_it_earlier():
-    gate = gate_of(4)
-    passes = [gate.enter(), gate.enter(), gate.enter()]
+    limiter = limiter_of(4)
+    passes = [limiter.acquire(), limiter.acquire(), limiter.acquire()]
     for shown, seconds in zip(passes, (60.0, 1.0, None)):
-        gate.refused(limited(retry_after=seconds), shown, 100.0)
-    assert gate.opens_at == 160.0
+        limiter.refused(limited(retry_after=seconds), shown, 100.0)
+    assert limiter.blocked_until == 160.0
 
 
 def test_a_429_halves_the_places_once_for_all_that_were_on_their_way():
-    gate = gate_of(16)
-    passes = [gate.enter() for _ in range(16)]
+    limiter = limiter_of(16)
+    passes = [limiter.acquire() for _ in range(16)]
     for shown in passes:
-        gate.refused(limited(retry_after=1.0), shown, 0.0)
-    assert gate.places == 8
-    gate.refused(limited(retry_after=1.0), gate.enter(), 1.0)
-    assert gate.places == 4
+        limiter.refused(limited(retry_after=1.0), shown, 0.0)
+    assert limiter.limit == 8
+    limiter.refused(limited(retry_after=1.0), limiter.acquire(), 1.0)
+    assert limiter.limit == 4
 
 
 def test_it_never_closes_for_good():
-    gate = gate_of(1)
+    limiter = limiter_of(1)
     for _ in range(100):
-        gate.refused(limited(), gate.enter(), gate.opens_at)
-    assert gate.places == 1
-    assert gate.is_open(gate.opens_at)
+        limiter.refused(limited(), limiter.acquire(), limiter.blocked_until)
+    assert limiter.limit == 1
+    assert limiter.has_room(limiter.blocked_until)
 
 
 def test_it_opens_step_by_step_after_a_round_of_answers_each():
-    gate = gate_of(4)
-    gate.places = 1
+    limiter = limiter_of(4)
+    limiter.limit = 1
     answers = []
     for _ in range(1 + 2 + 3 + 5):
-        gate.enter()
-        gate.answered()
-        answers.append(gate.places)
+        limiter.acquire()
+        limiter.succeeded()
+        answers.append(limiter.limit)
     assert answers == [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4]
 
 
 def test_where_one_more_has_no_room_it_looks_ever_more_seldom():
     """A Space with room for one and four workers: refusals grow with the logarithm."""
-    gate = gate_of(4)
-    gate.places = 1
+    limiter = limiter_of(4)
+    limiter.limit = 1
     refusals = []
     for answers in range(1, 1001):
-        gate.enter()
-        if gate.is_open(0.0):
-            gate.refused(full(), gate.enter(), 0.0)
+        limiter.acquire()
+        if limiter.has_room(0.0):
+            limiter.refused(full(), limiter.acquire(), 0.0)
             refusals.append(answers)
-        gate.answered()
+        limiter.succeeded()
     assert refusals[:7] == [2, 4, 8, 16, 32, 64, 96]
     assert len(refusals) == 6 + (1000 - 64) // 32
 
 
 def test_where_there_is_room_again_it_opens_ever_faster():
-    gate = gate_of(8)
-    gate.places = 1
+    limiter = limiter_of(8)
+    limiter.limit = 1
     for _ in range(100):
-        gate.enter()
-        if gate.is_open(0.0):
-            gate.refused(full(), gate.enter(), 0.0)
-        gate.answered()
+        limiter.acquire()
+        if limiter.has_room(0.0):
+            limiter.refused(full(), limiter.acquire(), 0.0)
+        limiter.succeeded()
     rounds, before = [], 0.0
     for answers in range(1, 1000):
-        places = gate.places
-        gate.enter()
-        gate.answered()
-        if gate.places > places:
+        places = limiter.limit
+        limiter.acquire()
+        limiter.succeeded()
+        if limiter.limit > places:
             rounds.append((answers - before) / places)
             before = answers
     assert rounds[1:] == [32, 16, 8, 4, 2, 1]
@@ -177,14 +177,14 @@ def test_where_there_is_room_again_it_opens_ever_faster():
 def test_all_places_of_a_limited_space_are_busy_nine_tenths_of_the_time(workers, room, queue_size):
     """An hour in a simulated Space: answers take 1 to 20 s, a refusal comes after 50 ms."""
     chance = random.Random(workers * 100 + room * 10 + queue_size)
-    gate = Gate(workers, chance.random)
+    limiter = AdaptiveLimiter(workers, chance.random)
     now = busy = 0.0
     # What comes back, and when: an answer, or None and the pass of one who was refused.
-    back: List[Tuple[float, int, bool, Pass]] = []
+    back: List[Tuple[float, int, bool, Permit]] = []
     running, waiting, number = 0, 0, 0
     while now < 3600:
-        while gate.is_open(now):
-            shown = gate.enter()
+        while limiter.has_room(now):
+            shown = limiter.acquire()
             number += 1
             if running < room:
                 running += 1
@@ -193,29 +193,29 @@ def test_all_places_of_a_limited_space_are_busy_nine_tenths_of_the_time(workers,
                 waiting += 1
             else:
                 heapq.heappush(back, (now + 0.05, number, False, shown))
-        then = back[0][0] if back else gate.opens_at
-        if not back or (gate.inside < gate.places and gate.opens_at < then):
-            then = gate.opens_at
+        then = back[0][0] if back else limiter.blocked_until
+        if not back or (limiter.in_flight < limiter.limit and limiter.blocked_until < then):
+            then = limiter.blocked_until
         busy += (then - now) * running
         now = then
         if back and back[0][0] <= now:
             _, _, answered, shown = heapq.heappop(back)
             if not answered:
-                gate.refused(full(), shown, now)
+                limiter.refused(full(), shown, now)
                 continue
             running -= 1
             if waiting:
                 waiting -= 1
                 running += 1
                 heapq.heappush(back, (now + chance.uniform(1, 20), number, True, shown))
-            gate.answered()
+            limiter.succeeded()
     assert busy / (now * min(room, workers)) >= 0.9
 
 
 def test_the_wait_of_a_long_outage_stays_at_its_cap():
-    gate = Gate(1, chance=lambda: 1.0)
+    limiter = AdaptiveLimiter(1, chance=lambda: 1.0)
     now = 0.0
     for _ in range(2000):
-        gate.refused(RateLimitError("x", status=429), gate.enter(), now)
-        assert gate.opens_at - now <= 30.0
-        now = gate.opens_at
+        limiter.refused(RateLimitError("x", status=429), limiter.acquire(), now)
+        assert limiter.blocked_until - now <= 30.0
+        now = limiter.blocked_until
