@@ -1,0 +1,222 @@
+"""Record what goes over the wire to each app of `shapes/`, with the Gradio that is installed.
+
+    python tests/live/record_shapes.py [NAME ...]
+
+writes `tests/transcripts/shapes/VERSION/NAME/config.json` and `walk.json`. A `walk.json` has the
+walks by name, each `{"query", "history", "text", "steps"}`: what was asked, the turns that were to
+be known, the text that the page shows at the end (thoughts left out), and for each step its
+`{"request", "messages"}`: the body of `/queue/join` and every message of `/queue/data` but the
+heartbeats. Ids of events and sessions are renamed, so that a second recording is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import page as pages
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "shapes"))
+
+from catalogue import SHAPES, shapes_of  # noqa: E402  its folder is named above
+
+QUERY = "hello"
+SECOND = "and now?"
+TURNS = [["Who are you?", "I am an echo."]]
+
+#: Of the config these parts are kept.
+TOP = ("version", "protocol", "api_prefix", "root", "is_space", "mode", "space_id", "title")
+#: Props that only say how a component looks, and what differs from machine to machine.
+LOOKS = (
+    "_selectable autofocus autoscroll avatar_images container copy_button elem_classes "
+    "elem_id height icon_width latex_delimiters layout likeable line_breaks link link_target "
+    "max_height max_lines min_height min_width placeholder proxy_url render render_markdown "
+    "resizable rtl sanitize_html scale show_copy_all_button show_copy_button show_label "
+    "show_share_button size text_align theme_mode variant buttons icon rounded equal_height "
+    "allow_tags bubble_full_width server_fns client_fns streamable attached_events "
+    "delete_callback secret"
+).split()
+#: Fields of a function that tell about looks.
+FUNCTION_LOOKS = (
+    "show_progress show_progress_on js scroll_to_output collects_event_data "
+    "documentation api_description description stream_every like_user_message event_specific_args"
+).split()
+
+
+def trimmed(config):
+    """The config without css, theme, layout and looks, and without what is null or empty."""
+
+    def filled(things, looks, kept=()):
+        return {
+            key: value
+            for key, value in things.items()
+            if key in kept or key not in looks and value not in (None, "", [], {})
+        }
+
+    kept = {key: config[key] for key in TOP if config.get(key) is not None}
+    kept["components"] = [
+        {"id": part["id"], "type": part["type"], "props": filled(part["props"], LOOKS, ("value",))}
+        for part in config["components"]
+    ]
+    kept["dependencies"] = [
+        filled(function, FUNCTION_LOOKS, ("inputs", "outputs", "targets"))
+        for function in config["dependencies"]
+    ]
+    return kept
+
+
+def tidy(text, url):
+    """Without what is new in each recording: the ids of events and sessions, paths, times."""
+    text = text.replace(url, "http://127.0.0.1:7860")
+    names = {}
+
+    def rename(match):
+        return names.setdefault(match.group(), "event{}".format(len(names) + 1))
+
+    text = re.sub(re.escape(tempfile.gettempdir()) + r'/[^"]*/(?=[^/"]+")', "/files/", text)
+    text = re.sub(r" object at 0x[0-9a-f]+", " object at 0x7f", text)
+    text = re.sub(r'(?<="event_id": ")[0-9a-f]{32}', rename, text)
+    return re.sub(
+        r'("(?:(?:average_|cache_)?duration|avg_time|rank_eta|eta)": )[0-9][-0-9.e]*',
+        r"\g<1>0.01",
+        text,
+    )
+
+
+#: What is one line of a recording, however deep it is.
+LEAVES = ("request", "history", "props")
+
+
+def dump(thing, depth, indent=0, key=None):
+    """JSON with a line for each thing down to a depth, so that differences can be read."""
+    if not depth or not thing or not isinstance(thing, (dict, list)) or key in LEAVES:
+        return json.dumps(thing, ensure_ascii=False)
+    pad = "\n" + " " * (indent + 1)
+    if isinstance(thing, dict):
+        inner = [
+            json.dumps(key) + ": " + dump(value, depth - 1, indent + 1, key)
+            for key, value in thing.items()
+        ]
+        return "{" + pad + ("," + pad).join(inner) + "\n" + " " * indent + "}"
+    inner = [dump(value, depth - 1, indent + 1) for value in thing]
+    return "[" + pad + ("," + pad).join(inner) + "\n" + " " * indent + "]"
+
+
+class Walk:
+    """What one question to a page puts on the wire, to be written down."""
+
+    def __init__(self, page, query, turns):
+        self.page, self.query, self.turns = page, query, turns
+        self.before = len(page.steps)
+
+    def told(self, text):
+        steps = json.dumps(self.page.steps[self.before :])
+        return {
+            "query": self.query,
+            "history": self.turns,
+            "text": text,
+            "steps": json.loads(steps.replace(self.page.session_hash, "session")),
+        }
+
+
+def walks(name, url):
+    """The config of an app and its walks by name: see the README beside the recordings."""
+    it = SHAPES[name]
+    auth = ("user", "pass word") if name == "login" else None
+
+    def ask(page, query, turns=()):
+        walk = Walk(page, query, list(turns))
+        page.ask(it.start, query)
+        return walk.told(page.text(it.text))
+
+    def ask_api(page, query, turns=(), told=False):
+        walk = Walk(page, query, list(turns))
+        if told and not pages.tell_history(page):
+            return None
+        return walk.told(pages.text_of(pages.call_api(page, query)))
+
+    page = pages.Page(url, auth)
+    config, found = page.config, {}
+    if it.start is None:
+        return config, found
+    shown = found["first"] = ask(page, QUERY)
+    turn = [QUERY, shown["text"]]
+    shown_second = found["second"] = ask(page, SECOND, [turn])
+    if it.text == "chatbot":
+        page = pages.Page(url, auth)
+        pages.give_history(page, TURNS)
+        found["history"] = ask(page, QUERY, TURNS)
+    if it.api:
+        page = pages.Page(url, auth)
+        found["first"] = ask_api(page, QUERY)
+        found["second"] = ask_api(page, SECOND, [turn])
+        page = pages.Page(url, auth)
+        pages.give_history(page, TURNS)
+        found["history"] = ask_api(page, QUERY, TURNS, told=True) or found["history"]
+        for walk, on_page in [("first", shown), ("second", shown_second)]:
+            if found[walk]["text"] != on_page["text"]:
+                # The page is right: its own steps are the ones to take.
+                print("! not what the page shows:", walk, repr(found[walk]["text"]))
+                found[walk] = on_page
+    return config, found
+
+
+class Launcher:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-X", "utf8", str(HERE / "shapes" / "launch.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert self.process.stdout.readline() == "READY\n"
+
+    def start(self, name):
+        self.process.stdin.write("start {}\n".format(name))
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("URL {} ".format(name)):
+                return line.split()[2]
+            if line.startswith("FAILED"):
+                break
+        raise RuntimeError("{} does not start: {}".format(name, line))
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+def main(names):
+    from importlib.metadata import version
+
+    installed = version("gradio")
+    folder = HERE.parent / "transcripts" / "shapes" / installed
+    launcher = Launcher()
+    try:
+        for name in names or shapes_of(tuple(map(int, installed.split(".")[:2]))):
+            try:
+                url = launcher.start(name)
+                config, found = walks(name, url)
+            except Exception as error:  # the others are to be recorded all the same
+                print(name, "NOT RECORDED:", repr(error))
+                traceback.print_exc()
+                continue
+            target = folder / name
+            target.mkdir(parents=True, exist_ok=True)
+            for file, thing, depth in [("config", trimmed(config), 2), ("walk", found, 6)]:
+                text = tidy(dump(thing, depth), url)
+                (target / (file + ".json")).write_text(text, encoding="utf-8")
+            sizes = [(target / file).stat().st_size for file in ("config.json", "walk.json")]
+            print(name, *sizes, *("{}={}".format(k, len(v["steps"])) for k, v in found.items()))
+    finally:
+        launcher.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
