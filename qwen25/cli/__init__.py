@@ -14,7 +14,7 @@ from ..display.control_characters import escape_controls
 from ..version import __version__
 from . import ask
 from .failure import INTERRUPTED, report
-from .terminal import say
+from .terminal import print_message
 
 #: Each is a module here with `configure(parser)` and `run(arguments)`, imported when it is called.
 _COMMANDS = {
@@ -73,7 +73,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        say(f"qwen25: {' '.join(message.split())}. Try: {self.prog} --help")
+        print_message(f"qwen25: {' '.join(message.split())}. Try: {self.prog} --help")
         self.exit(2)
 
 

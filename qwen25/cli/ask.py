@@ -12,9 +12,9 @@ from .. import Client, InvalidRequestError
 from ..client.client import ask_whole
 from ..events import Event, Started
 from .options import add_model_options, add_plain_option, add_space_options, client_of
-from .paper import paper, write
+from .output import output_for, write_answer
+from .status_line import StatusLine
 from .terminal import is_terminal
-from .waiting import Waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,20 +44,24 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the answer."""
     prompt = _prompt(arguments.prompt)
     with client_of(arguments, model=arguments.model, system=arguments.system) as client:
-        with Waiting(f"Asking {_name(client)}", shown=not arguments.verbose) as waiting:
+        with StatusLine(f"Asking {_name(client)}", shown=not arguments.verbose) as status:
             if arguments.json:
-                answer = _timed(client, prompt, arguments.model, waiting)
-                waiting.clear()
+                answer = _timed(client, prompt, arguments.model, status)
+                status.clear()
                 # Without an argument this is printable ASCII: whole in every encoding, and
                 # harmless on every terminal.
                 print(json.dumps(answer))
             elif arguments.no_stream:
-                text = client.complete(prompt, on_event=waiting.tell)
-                waiting.clear()
-                with paper(arguments.plain) as sheet:
-                    sheet.write(text)
+                text = client.complete(prompt, on_event=status.update)
+                status.clear()
+                with output_for(arguments.plain) as output:
+                    output.write(text)
             else:
-                write(client.stream(prompt, on_event=waiting.tell), paper(arguments.plain), waiting)
+                write_answer(
+                    client.stream(prompt, on_event=status.update),
+                    output_for(arguments.plain),
+                    status,
+                )
     return 0
 
 
@@ -79,7 +83,7 @@ def _prompt(words: List[str]) -> str:
     return prompt
 
 
-def _timed(client: Client, prompt: str, model: str, waiting: Waiting) -> Dict[str, Any]:
+def _timed(client: Client, prompt: str, model: str, status: StatusLine) -> Dict[str, Any]:
     began = time.monotonic()
     started: Optional[float] = None
 
@@ -87,7 +91,7 @@ def _timed(client: Client, prompt: str, model: str, waiting: Waiting) -> Dict[st
         nonlocal started
         if isinstance(event, Started):
             started = time.monotonic()
-        waiting.tell(event)
+        status.update(event)
 
     # A stream, since it has an event id; nobody sees its pieces, so that it may start over.
     with ask_whole(client, prompt, on_event=tell) as stream:

@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator, Optional
 from ..batch.running import Batch, Summary
 from .failure import FAILED, INTERRUPTED
 from .options import add_model_options, add_space_options, client_of
-from .terminal import fit, is_terminal, obeys, say, write_error
+from .terminal import is_terminal, print_message, supports_escapes, truncate, write_stderr
 
 _ERASE = "\r\x1b[K"
 
@@ -59,9 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if error.filename is None or isinstance(error, BrokenPipeError):
             raise  # of standard input or output, which every command tells in the same way
-        say(f"qwen25: {error.strerror}: {error.filename}")
+        print_message(f"qwen25: {error.strerror}: {error.filename}")
         if error.filename != arguments.input:
-            say("What was written is whole. Make room or correct the path, and run the same again.")
+            print_message(
+                "What was written is whole. Make room or correct the path, and run the same again."
+            )
         return FAILED
 
 
@@ -72,10 +74,10 @@ def _run(batch: Batch) -> int:
             for summary in batch.each():
                 show(summary)
     summary = batch.summary()
-    say(_closing_words(summary))
+    print_message(_closing_words(summary))
     if interrupted():
         again = " ".join(map(shlex.quote, ["qwen25", *sys.argv[1:]]))
-        say(f"Interrupted. To go on, run the same again: {again}")
+        print_message(f"Interrupted. To go on, run the same again: {again}")
         return INTERRUPTED
     return FAILED if summary.failed or summary.failed_before else 0
 
@@ -116,8 +118,8 @@ def _progress() -> Iterator[Callable[[Summary], object]]:
         from rich.progress import BarColumn, Progress, TextColumn
     except ImportError:  # the extra `cli` is not installed
         yield _line
-        if obeys(sys.stderr):
-            write_error(_ERASE)
+        if supports_escapes(sys.stderr):
+            write_stderr(_ERASE)
         return
     columns: Any = [BarColumn(bar_width=None), TextColumn("{task.description}", markup=False)]
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
@@ -133,9 +135,11 @@ def _progress() -> Iterator[Callable[[Summary], object]]:
 
 
 def _line(summary: Summary) -> None:
-    if obeys(sys.stderr):
+    if supports_escapes(sys.stderr):
         share = "" if summary.share is None else f"{summary.share:4.0%} "
-        write_error(_ERASE + fit(share + _words(summary), shutil.get_terminal_size().columns - 1))
+        write_stderr(
+            _ERASE + truncate(share + _words(summary), shutil.get_terminal_size().columns - 1)
+        )
 
 
 def _words(summary: Summary) -> str:

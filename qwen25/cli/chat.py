@@ -10,9 +10,9 @@ from typing import Callable, Dict
 from .. import Client, Conversation, InvalidRequestError, QwenError
 from .failure import INTERRUPTED, report
 from .options import add_model_options, add_plain_option, add_space_options, client_of
-from .paper import paper, write
-from .terminal import is_terminal, notice, say, write_error
-from .waiting import Waiting
+from .output import output_for, write_answer
+from .status_line import StatusLine
+from .terminal import is_terminal, print_message, print_notice, write_stderr
 
 _HELP = """\
 /system [TEXT]  set the system prompt, or show it
@@ -61,7 +61,7 @@ class _Chat:
         }
 
     def run(self) -> int:
-        notice("A chat with Qwen2.5. /help lists the commands, Ctrl-D leaves.")
+        print_notice("A chat with Qwen2.5. /help lists the commands, Ctrl-D leaves.")
         interrupted = False
         code = 0
         while True:
@@ -72,14 +72,14 @@ class _Chat:
                 if not line.startswith("/"):
                     line = _message(line)
             except EOFError:
-                notice("")
+                print_notice("")
                 return code
             except KeyboardInterrupt:
                 if interrupted:
-                    notice("")
+                    print_notice("")
                     return INTERRUPTED
                 interrupted = True
-                notice("\nCtrl-C once more, or Ctrl-D, leaves.")
+                print_notice("\nCtrl-C once more, or Ctrl-D, leaves.")
                 continue
             interrupted = False
             try:
@@ -92,31 +92,31 @@ class _Chat:
                 # At a prompt the person has seen it; a script has only the exit code.
                 code = 0 if is_terminal(sys.stdin) else failed
             except KeyboardInterrupt:
-                notice("Stopped.")
+                print_notice("Stopped.")
 
     def _ask(self, prompt: str) -> None:
-        with Waiting("Asking", shown=not self._verbosity) as waiting:
-            stream = self._talk.stream(prompt, on_event=waiting.tell)
-            write(stream, paper(self._plain), waiting)
+        with StatusLine("Asking", shown=not self._verbosity) as status:
+            stream = self._talk.stream(prompt, on_event=status.update)
+            write_answer(stream, output_for(self._plain), status)
 
     def _command(self, line: str) -> None:
         name, _, rest = line.partition(" ")
         command = self._commands.get(name)
         if command is None:
-            say(f"qwen25: There is no command {name}. /help lists those there are.")
+            print_message(f"qwen25: There is no command {name}. /help lists those there are.")
         else:
             command(rest.strip())
 
     def _system(self, text: str) -> None:
         if text:
             self._talk.system = text
-        say(f"System prompt: {self._talk.system or 'that of the Space'}")
+        print_message(f"System prompt: {self._talk.system or 'that of the Space'}")
 
     def _model(self, name: str) -> None:
         if name:
             self._talk.model = self._client.space.size(name) or name
         sizes = self._client.models or [str(self._talk.model)]
-        say(" ".join(f"[{size}]" if size == self._talk.model else size for size in sizes))
+        print_message(" ".join(f"[{size}]" if size == self._talk.model else size for size in sizes))
 
     def _undo(self, _: str) -> None:
         self._talk.undo()
@@ -130,7 +130,9 @@ class _Chat:
         try:
             self._talk.save(_path(path))
         except OSError as error:
-            say(f"qwen25: The file cannot be written: {error.strerror}. /save FILE elsewhere.")
+            print_message(
+                f"qwen25: The file cannot be written: {error.strerror}. /save FILE elsewhere."
+            )
         else:
             self._tell_length()
 
@@ -138,16 +140,16 @@ class _Chat:
         try:
             self._talk = Conversation.load(_path(path), self._client)
         except OSError as error:
-            say(f"qwen25: The file cannot be read: {error.strerror}. /load another FILE.")
+            print_message(f"qwen25: The file cannot be read: {error.strerror}. /load another FILE.")
         else:
             self._tell_length()
 
     def _help(self, _: str) -> None:
-        say(_HELP)
+        print_message(_HELP)
 
     def _tell_length(self) -> None:
         turns = sum(message["role"] == "user" for message in self._talk.messages)
-        notice(f"The conversation has {turns} turn{'' if turns == 1 else 's'}.")
+        print_notice(f"The conversation has {turns} turn{'' if turns == 1 else 's'}.")
 
 
 def _path(path: str) -> str:
@@ -181,6 +183,6 @@ def _read(prompt: str) -> str:
     if not is_terminal(sys.stdin):
         prompt = ""
     elif not is_terminal(sys.stdout):
-        write_error(prompt)  # standard output has the answers only
+        write_stderr(prompt)  # standard output has the answers only
         prompt = ""
     return input(prompt)

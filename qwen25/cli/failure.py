@@ -18,7 +18,7 @@ from ..errors import (
     TimedOutError,
     sentences,
 )
-from .terminal import say
+from .terminal import print_message
 
 FAILED = 1
 USAGE = 2
@@ -44,7 +44,9 @@ _CODES: List[Tuple[Type[QwenError], int]] = [
 def report(error: Exception, verbosity: int) -> int:
     """Say in one line what happened and what to do next; returns the exit code."""
     if verbosity > 1:
-        say("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+        print_message(
+            "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+        )
     if isinstance(error, QwenError):
         message = sentences(str(error.args[0]), _next_step(error))
     elif isinstance(error, OSError):
@@ -54,7 +56,7 @@ def report(error: Exception, verbosity: int) -> int:
         message = (
             f"{type(error).__name__}: {error}. This is a fault of qwen25: report it, with -vv."
         )
-    say("qwen25: " + " ".join(message.split()))
+    print_message("qwen25: " + " ".join(message.split()))
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .options import add_space_options, client_of
-from .terminal import notice, put
+from .terminal import print_line, print_notice
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     with client_of(arguments) as client:
         sizes = client.models
     for size in sizes:
-        put(size)
+        print_line(size)
     if not sizes:
-        notice("This Space offers no choice of a model.")
+        print_notice("This Space offers no choice of a model.")
     return 0

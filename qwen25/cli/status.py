@@ -11,7 +11,7 @@ from .. import Client, QwenError, TimedOutError, Timeout
 from ..protocol.endpoint import Wiring
 from ..timeouts import Deadline
 from .options import add_space_options, client_of
-from .terminal import put
+from .terminal import print_line
 
 #: Seconds for one look, unless `--timeout` says otherwise.
 _PATIENCE = 30.0
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     limits = Timeout(total=seconds, wake=0.001)
     with client_of(arguments, timeout=limits) as client:
         name = f"{client.space.id} at " if client.space.id else ""
-        put(f"Space     {name}{client.space.url}")
+        print_line(f"Space     {name}{client.space.url}")
         began = time.monotonic()
         try:
             wiring = client._look()
@@ -37,15 +37,17 @@ def run(arguments: argparse.Namespace) -> int:
             if error.phase == "wake" and error.__cause__ is not None:
                 raise error.__cause__  # says in which stage the Space is
             raise
-        put(f"State     up, answered in {time.monotonic() - began:.2f} s")
-        put(f"Gradio    {wiring.version}, protocol {wiring.protocol}")
+        print_line(f"State     up, answered in {time.monotonic() - began:.2f} s")
+        print_line(f"Gradio    {wiring.version}, protocol {wiring.protocol}")
         number = f"function {wiring.fn_index}"
-        put(f"Endpoint  {f'/{wiring.endpoint}, {number}' if wiring.endpoint else number}")
-        put(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
-        put(f"History   {wiring.layout.name}")
-        put(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
+        print_line(f"Endpoint  {f'/{wiring.endpoint}, {number}' if wiring.endpoint else number}")
+        print_line(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
+        print_line(f"History   {wiring.layout.name}")
+        print_line(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
         waiting = _waiting(client, wiring, limits)
-        put(f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}")
+        print_line(
+            f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}"
+        )
     return 0
 
 

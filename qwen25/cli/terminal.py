@@ -1,4 +1,4 @@
-"""What a terminal may see, and who is looking at one."""
+"""Writing to a terminal, and what kind of terminal it is."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from ..display.control_characters import escape_controls
 
 
 def is_terminal(stream: Optional[IO[Any]]) -> bool:
-    """Whether somebody looks at the stream; one that is closed is `None` in `sys`."""
+    """Whether the stream is a terminal; `sys` has `None` for a closed one."""
     return stream is not None and stream.isatty()
 
 
-def obeys(stream: Optional[IO[Any]]) -> bool:
+def supports_escapes(stream: Optional[IO[Any]]) -> bool:
     """Whether the stream is a terminal that understands escape sequences."""
     kind = os.environ.get("TERM", "" if os.name == "posix" else "windows")
     return is_terminal(stream) and kind not in ("", "dumb", "unknown")
 
 
-def put(line: str) -> None:
-    """Write a line to standard output."""
+def print_line(line: str) -> None:
+    """Write a line to standard output; on a terminal without control characters."""
     print(escape_controls(line) if is_terminal(sys.stdout) else line)
 
 
-def say(text: str) -> None:
-    """Write to standard error, where what a server has said stands too; made harmless anywhere."""
-    write_error(escape_controls(text) + "\n")
+def print_message(text: str) -> None:
+    """Write a line to standard error, without control characters: it may quote a server."""
+    write_stderr(escape_controls(text) + "\n")
 
 
-def notice(text: str) -> None:
-    """Say something to a person; a program that reads standard error does not get it."""
+def print_notice(text: str) -> None:
+    """Write a line to standard error if it is a terminal: for a person, not for a program."""
     if is_terminal(sys.stderr):
-        say(text)
+        print_message(text)
 
 
-def write_error(text: str) -> None:
-    """Write to standard error as it is; one that cannot be written to is no reason to fail."""
+def write_stderr(text: str) -> None:
+    """Write to standard error as it is; a closed or full one is ignored."""
     if sys.stderr is not None:
         try:
             sys.stderr.write(text)
@@ -47,8 +47,8 @@ def write_error(text: str) -> None:
             pass
 
 
-def fit(text: str, columns: int) -> str:
-    """One line that is no wider than so many columns."""
+def truncate(text: str, columns: int) -> str:
+    """The text as one line, cut off at a number of columns."""
     text = " ".join(escape_controls(text).split())
     width = 0
     for index, character in enumerate(text):

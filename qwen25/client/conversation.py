@@ -144,14 +144,14 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": answer})
 
     def _repr_markdown_(self) -> str:
-        from ..notebook import markdown_transcript
+        from ..display.transcript import markdown_transcript
 
-        return markdown_transcript(self)
+        return markdown_transcript(self.system, self.messages)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        from ..notebook import transcript
+        from ..display.transcript import transcript
 
-        printer.text(transcript(self))
+        printer.text(transcript(self.system, self.messages) or repr(self))
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self.messages)} messages>"

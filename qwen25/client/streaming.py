@@ -118,7 +118,7 @@ class Stream:
             call.close()
 
     def _ipython_display_(self) -> None:
-        from ..notebook import show_result
+        from ..display.cell import show_result
 
         show_result(self)
 

@@ -1,4 +1,4 @@
-"""Something that grows, painted anew by a thread: soon after each change, and not too often."""
+"""Updates of something that grows, from a thread: soon after each change, and not too often."""
 
 from __future__ import annotations
 
@@ -9,54 +9,56 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable
 
 
-class Repainter:
-    """Paints in a thread: the newest is seen soon also when nothing comes after it for long, and
-    nobody who tells of a change waits for its being painted.
+class LiveUpdater:
+    """Calls a function from a thread while what it shows changes.
 
-    A context manager; at the end of the block everything is painted. It paints in the context of
-    the one who enters it, by which a notebook's kernel knows the cell.
+    The newest state is shown soon, also when no change follows for long, and the thread that
+    reports a change never waits for an update.
+
+    A context manager; the last update is made at the end of the block. The updates run in the
+    context of the thread that enters the block: a notebook's kernel needs it to find the cell.
 
     Args:
-        paint: Paints what there is now; never called twice at once.
-        every: Seconds between two paintings, at least.
-        share: How many times longer than a painting took the next one waits, at least: what is
-            painted must not be held up by it.
+        update: Shows the current state; two calls never overlap.
+        every: Seconds between two updates, at least.
+        share: The pause after an update, in multiples of the time that the update took, at least.
+            So slow updates do not slow down what they show.
     """
 
-    def __init__(self, paint: Callable[[], object], *, every: float, share: float) -> None:
-        self._paint = paint
+    def __init__(self, update: Callable[[], object], *, every: float, share: float) -> None:
+        self._update = update
         self._every = every
         self._share = share
         self._changed = threading.Event()
         self._closing = threading.Event()
-        self._painter = ThreadPoolExecutor(1)
-        self._painting: Future[None]
+        self._pool = ThreadPoolExecutor(1)
+        self._running: Future[None]
 
-    def tell(self) -> None:
-        """There is something new to be painted.
+    def changed(self) -> None:
+        """Report that there is something new to show.
 
         Raises:
-            Exception: What has ended the painting.
+            Exception: The one that ended the updates.
         """
         self._changed.set()
-        if self._painting.done():
-            self._painting.result()
+        if self._running.done():
+            self._running.result()
 
-    def __enter__(self) -> Repainter:
-        self._painting = self._painter.submit(contextvars.copy_context().run, self._paint_on)
+    def __enter__(self) -> LiveUpdater:
+        self._running = self._pool.submit(contextvars.copy_context().run, self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._changed.set()
-        self._painter.shutdown()
-        self._painting.result()
-        self._paint()
+        self._pool.shutdown()
+        self._running.result()
+        self._update()
 
-    def _paint_on(self) -> None:
+    def _run(self) -> None:
         while not self._closing.is_set():
             self._changed.wait()
             self._changed.clear()
             began = time.monotonic()
-            self._paint()
+            self._update()
             self._closing.wait(max(self._every, self._share * (time.monotonic() - began)))

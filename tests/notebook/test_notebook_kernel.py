@@ -118,7 +118,10 @@ def test_the_place_in_the_queue_is_shown_until_text_comes(kernel):
     script = [Queued(3, 7, 60.0), first, Note("info", "Soon."), second, "Hello"]
     with FakeSpace(script) as space:
         cell = kernel.start(asking(space))
-        cell.until(lambda cell: cell.displays and cell.text == "*In the queue: place 4 of 7*")
+        cell.until(
+            lambda cell: cell.displays
+            and cell.text == "*In the queue: place 4 of 7, about 60 s to wait*"
+        )
         first.set()
         cell.until(lambda cell: cell.text == "*Soon.*")
         second.set()

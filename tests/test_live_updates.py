@@ -1,11 +1,11 @@
-"""Painting in a thread: the newest soon, the last surely, and nobody who writes waits for it."""
+"""Updates from a thread: the newest state soon, the last one surely, and no waiting for them."""
 
 import contextvars
 import threading
 
 import pytest
 
-from qwen25.display.live import Repainter
+from qwen25.display.live import LiveUpdater
 
 SECONDS = 30
 
@@ -30,9 +30,9 @@ class Board:
 
 def test_a_change_is_painted_although_nothing_comes_after_it():
     board = Board()
-    with Repainter(board.paint, every=0, share=0) as repainter:
+    with LiveUpdater(board.paint, every=0, share=0) as updater:
         board.text = "first"
-        repainter.tell()
+        updater.changed()
         assert board.entered.wait(SECONDS)
         assert board.seen == ["first"]
     assert threading.current_thread() in board.threads
@@ -42,12 +42,12 @@ def test_a_change_is_painted_although_nothing_comes_after_it():
 def test_nobody_waits_for_the_painting_and_the_last_is_painted():
     board = Board()
     board.may_end.clear()
-    with Repainter(board.paint, every=0, share=0) as repainter:
-        repainter.tell()
+    with LiveUpdater(board.paint, every=0, share=0) as updater:
+        updater.changed()
         assert board.entered.wait(SECONDS)
         for number in range(1000):
             board.text = str(number)
-            repainter.tell()
+            updater.changed()
         board.may_end.set()
     assert board.seen[-1] == "999"
     assert len(board.seen) <= 4
@@ -56,17 +56,17 @@ def test_nobody_waits_for_the_painting_and_the_last_is_painted():
 @pytest.mark.parametrize("limit", [{"every": 3600, "share": 0}, {"every": 0, "share": 1e8}])
 def test_it_pauses_between_two_paintings_but_not_at_the_end(limit):
     board = Board()
-    with Repainter(board.paint, **limit) as repainter:
-        repainter.tell()
+    with LiveUpdater(board.paint, **limit) as updater:
+        updater.changed()
         assert board.entered.wait(SECONDS)
         board.text = "next"
-        repainter.tell()
+        updater.changed()
     assert board.seen == ["", "next"]
 
 
 def test_a_block_in_which_nothing_happens_is_painted_at_its_end():
     board = Board()
-    with Repainter(board.paint, every=0, share=0):
+    with LiveUpdater(board.paint, every=0, share=0):
         pass
     assert board.seen and set(board.seen) == {""}
 
@@ -76,23 +76,23 @@ def test_what_ends_the_painting_is_raised():
         raise BrokenPipeError("nobody reads")
 
     with pytest.raises(BrokenPipeError):  # and at the end of the block
-        with Repainter(paint, every=0, share=0) as repainter:
+        with LiveUpdater(paint, every=0, share=0) as updater:
             with pytest.raises(BrokenPipeError):
                 while True:
-                    repainter.tell()
+                    updater.changed()
 
 
 def test_it_paints_in_the_context_of_its_owner():
     cell = contextvars.ContextVar("cell")
     cell.set("the third")
     seen = []
-    with Repainter(lambda: seen.append(cell.get(None)), every=0, share=0):
+    with LiveUpdater(lambda: seen.append(cell.get(None)), every=0, share=0):
         pass
     assert set(seen) == {"the third"}
 
 
 def test_no_thread_is_left():
     before = set(threading.enumerate())
-    with Repainter(lambda: None, every=3600, share=0) as repainter:
-        repainter.tell()
+    with LiveUpdater(lambda: None, every=3600, share=0) as updater:
+        updater.changed()
     assert set(threading.enumerate()) <= before

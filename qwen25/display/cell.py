@@ -1,0 +1,179 @@
+"""An answer in a notebook's cell while it is written, or on standard output.
+
+IPython is never imported here: code that runs in IPython has imported it already.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import Any, ContextManager, Iterator, List, Optional, Protocol, TypeVar, Union
+
+from ..errors import QwenError
+from ..events import Event, Text
+from .control_characters import escape_controls
+from .live import LiveUpdater
+from .markdown import safe_markdown
+from .status import status_text
+
+#: Seconds between two updates: with the last one, never more than 12 in a second.
+_EVERY = 0.1
+
+
+class EventStream(ContextManager[object], Protocol):
+    """What can be shown: an answer that is read as events."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def rewritten(self) -> bool: ...
+
+    def events(self) -> Iterator[Union[Event, Text]]: ...
+
+
+def show(stream: EventStream) -> None:
+    """Show an answer in the cell while it is written, and keep what came.
+
+    A terminal IPython and plain Python have no cells: there the text is written to standard
+    output, piece by piece.
+
+    Args:
+        stream: A `Stream`.
+
+    Raises:
+        QwenError: As the stream itself; what came before stays shown.
+    """
+    shell = _shell()
+    notebook = shell is not None and "text/markdown" in shell.display_formatter.active_types
+    output: Union[_CellOutput, _PlainOutput] = _CellOutput() if notebook else _PlainOutput()
+    try:
+        # The Space stops writing, however this ends.
+        with stream, output:
+            output.write(stream.text)
+            for event in stream.events():
+                if not isinstance(event, Text):
+                    output.status(status_text(event))
+                else:
+                    output.write(event.piece)
+                    if stream.rewritten:
+                        output.rewrite(stream.text)
+            if stream.rewritten:
+                output.rewrite(stream.text)
+    except KeyboardInterrupt as interrupt:
+        message = "KeyboardInterrupt: The answer was stopped; what came is kept."
+        raise with_short_traceback(interrupt, message)
+
+
+def show_result(stream: EventStream) -> None:
+    """Show an answer that is the last line of a cell; called by IPython."""
+    try:
+        show(stream)
+    except QwenError as error:
+        raise CellFailed(error) from error
+
+
+class CellFailed(BaseException):
+    """The cell could not show its answer; the reason is the `__cause__`.
+
+    Not an `Exception`: IPython prints one that is raised while it shows a result, and goes on.
+    "Run All" would then run cells that need the missing answer.
+    """
+
+    def __init__(self, error: QwenError) -> None:
+        super().__init__(str(error))
+        with_short_traceback(self, f"{type(error).__name__}: {error}")
+
+
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def with_short_traceback(error: _Error, line: Optional[str] = None) -> _Error:
+    """Let IPython show one line for an error; `%debug` still has the frames."""
+    line = f"{type(error).__name__}: {error}" if line is None else line
+    # A partial of a builtin, since errors can be pickled.
+    setattr(error, "_render_traceback_", functools.partial(list, [escape_controls(line)]))
+    return error
+
+
+def _shell() -> Any:
+    """The IPython that this runs in, if any."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+class _CellOutput:
+    """One output of a cell, updated as its text grows."""
+
+    def __init__(self) -> None:
+        self._display = sys.modules["IPython"].display.display
+        self._id = os.urandom(8).hex()
+        self._pieces: List[str] = []
+        self._status = ""
+        self._shown: Optional[str] = None
+        # Preparing a text of a million characters takes long.
+        self._updater = LiveUpdater(self._update, every=_EVERY, share=4)
+
+    def write(self, piece: str) -> None:
+        """Add a piece."""
+        self._pieces.append(piece)
+        self._updater.changed()
+
+    def rewrite(self, text: str) -> None:
+        """Replace all that was written by this text."""
+        self._pieces = [text]
+        self._updater.changed()
+
+    def status(self, text: str) -> None:
+        """Say why there is no text yet; the first piece replaces it."""
+        self._status = f"*{text}*"
+        self._updater.changed()
+
+    def __enter__(self) -> _CellOutput:
+        self._updater.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status = ""
+        self._updater.__exit__()
+
+    def _update(self) -> None:
+        text = "".join(self._pieces) or self._status
+        if text != self._shown and (text or self._shown):
+            content = {"text/markdown": safe_markdown(text), "text/plain": escape_controls(text)}
+            known = self._shown is not None
+            self._display(content, raw=True, display_id=self._id, update=known)
+            self._shown = text
+
+
+class _PlainOutput:
+    """Plain text on standard output, which cannot be taken back."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._rewritten: Optional[str] = None
+
+    def write(self, piece: str) -> None:
+        """Add a piece."""
+        if piece:
+            self._begun = True
+            sys.stdout.write(escape_controls(piece))
+            sys.stdout.flush()
+
+    def rewrite(self, text: str) -> None:
+        """Remember the right text, which is written at the end."""
+        self._rewritten = text
+
+    def status(self, text: str) -> None:
+        """Nothing: it would stay."""
+
+    def __enter__(self) -> _PlainOutput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rewritten is not None:
+            self.write(f"\n\nThe Space has rewritten its answer:\n\n{self._rewritten}")
+        if self._begun:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
