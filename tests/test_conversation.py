@@ -118,21 +118,77 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(client, tmp_path, monk
     assert os.listdir(tmp_path) == ["talk.json"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"messages": 7}', "\ufeff?"])
+def saved(**changes):
+    return json.dumps({"system": None, "model": None, "messages": [], **changes})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("[]", id="a list"),
+        pytest.param('"system model messages"', id="a string"),
+        pytest.param("{}", id="without all"),
+        pytest.param('{"messages": 7}', id="without some"),
+        pytest.param("\ufeff?", id="no JSON"),
+        pytest.param(saved(system=5), id="system is a number"),
+        pytest.param(saved(model=5), id="model is a number"),
+        pytest.param(saved(messages=None), id="messages is null"),
+        pytest.param(saved(messages={}), id="messages is an object"),
+        pytest.param(saved(messages="Hi"), id="messages is a string"),
+        pytest.param(saved(messages=[7]), id="a number is no message"),
+        pytest.param(saved(messages=[{"role": "robot", "content": "x"}]), id="unknown role"),
+        pytest.param(saved(messages=[{"role": [], "content": "x"}]), id="a list is no role"),
+        pytest.param(saved(messages=[{"role": "user", "content": None}]), id="no content"),
+        pytest.param("[" * 200_000, id="nested too deeply"),
+        pytest.param('{"messages": ' * 200_000, id="objects nested too deeply"),
+    ],
+)
 def test_another_file_is_refused(client, tmp_path, content):
     path = tmp_path / "other.json"
     path.write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidRequestError, match="other.json is not a saved conversation"):
+        Conversation.load(path, client)
+
+
+def test_a_file_in_another_encoding_is_refused(client, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_bytes(saved().encode("utf-16"))
     with pytest.raises(InvalidRequestError, match="not a saved conversation"):
         Conversation.load(path, client)
 
 
-def test_malformed_messages_are_refused(client, tmp_path):
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(client, tmp_path, monkeypatch):
+    monkeypatch.setattr("qwen25.client.conversation._MOST_BYTES", 1 << 20)
+    path = tmp_path / "other.json"
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # more than any memory; it takes no room on the disk
+    with pytest.raises(InvalidRequestError, match="more than 1 MiB"):
+        Conversation.load(path, client)
+
+
+@pytest.mark.parametrize("path", [0, True, None, "", "a\0b"], ids=repr)
+def test_what_is_no_path_is_refused(client, path):
+    for use in (client.conversation().save, lambda path: Conversation.load(path, client)):
+        with pytest.raises(InvalidRequestError, match="not the path of a file"):
+            use(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
+def test_save_keeps_permissions_and_links(client, tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.touch()
+    real.chmod(0o600)
+    link.symlink_to(real)
+    client.conversation(messages=FIRST).save(link)
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert Conversation.load(real, client).messages == FIRST
+
+
+def test_malformed_messages_are_refused(client):
     with pytest.raises(InvalidRequestError):
         client.conversation(messages=[{"role": "robot", "content": "x"}])
-    path = tmp_path / "other.json"
-    path.write_text(json.dumps({"system": None, "model": None, "messages": [7]}))
-    with pytest.raises(InvalidRequestError):
-        Conversation.load(path, client)
 
 
 def test_a_list_of_messages_is_no_turn():

@@ -13,8 +13,9 @@ from ..client.client import Client
 from ..client.map import Answers
 from ..client.worker import Request
 from ..errors import InvalidRequestError, QwenError
+from ..files import Path
 from ..timeouts import Timeout
-from .input import Entry, Lines, Path
+from .input import Entry, Lines
 from .journal import Journal
 
 
@@ -93,7 +94,7 @@ class Batch:
         self._read_before = 0
         self._answers = Answers(
             client,
-            self._questions(),
+            self._requests(),
             workers=workers,
             executor=executor,
             timeout=timeout,
@@ -159,18 +160,18 @@ class Batch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _questions(self) -> Iterator[Request]:
+    def _requests(self) -> Iterator[Request]:
         entries = self._entries()
         missing = self._compare(entries)
         todo = itertools.islice(itertools.chain(missing, entries), self._limit)
         asked = 0
         for entry in todo:
-            if isinstance(entry.question, QwenError):
-                self._write(entry, _failure(entry.question), 0.0, 0)
+            if isinstance(entry.request, QwenError):
+                self._write(entry, _failure(entry.request), 0.0, 0)
                 continue
             self._in_hand[asked] = entry
             asked += 1
-            yield entry.question
+            yield entry.request
 
     def _compare(self, entries: Iterator[Entry]) -> List[Entry]:
         """Make sure that the journal belongs to the input, before anything is asked.
@@ -178,7 +179,7 @@ class Batch:
         Returns the entries that it has no answers for among those it has.
         """
         missing = []
-        for _ in range(len(self._journal)):
+        for _ in range(self._journal.end):
             entry = next(entries, None)
             if entry is None:
                 if self._finishing:

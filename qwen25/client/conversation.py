@@ -1,12 +1,12 @@
-"""Turns that were finished, and the next one."""
+"""A conversation: the finished turns, and the next one."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Union
 
 from ..errors import InvalidRequestError
 from ..events import Event
+from ..files import Path, path_of, replacing
 from ..protocol.prompt import Message, Query
 from ..timeouts import Timeout
 from .streaming import Stream
@@ -14,11 +14,14 @@ from .streaming import Stream
 if TYPE_CHECKING:
     from .client import Client
 
+#: More than a conversation has, so that a wrong file does not fill the memory.
+_MOST_BYTES = 64 << 20
+
 
 class Conversation:
-    """A talk in turns; a turn enters it when its answer is complete, and not before.
+    """A conversation in turns. A turn is added when its answer is complete, not before.
 
-    Made by `Client.conversation()`.
+    `Client.conversation()` makes one.
     """
 
     def __init__(
@@ -44,10 +47,10 @@ class Conversation:
         timeout: Union[None, float, Timeout] = None,
         on_event: Optional[Callable[[Event], object]] = None,
     ) -> str:
-        """Say something, and wait for the whole answer.
+        """Send a prompt, and wait for the whole answer.
 
         Raises:
-            QwenError: As `Client.complete`; the conversation is then as it was.
+            QwenError: As `Client.complete`; the conversation is then unchanged.
         """
         _check(prompt)
         answer = self._client.complete(
@@ -68,12 +71,12 @@ class Conversation:
         timeout: Union[None, float, Timeout] = None,
         on_event: Optional[Callable[[Event], object]] = None,
     ) -> Stream:
-        """Say something, and get the answer while it is written.
+        """Send a prompt, and get the answer while it is written.
 
-        The turn enters the conversation when the stream has been read to its end.
+        The turn is added to the conversation when the stream was read to its end.
 
         Raises:
-            QwenError: As `Client.stream`; the conversation is then as it was.
+            QwenError: As `Client.stream`; the conversation is then unchanged.
         """
         _check(prompt)
         stream = self._client.stream(
@@ -88,56 +91,50 @@ class Conversation:
         return stream
 
     def undo(self) -> None:
-        """Take back the last turn, if there is one: what was said, and its answer."""
+        """Remove the last turn, if there is one: the prompt and its answer."""
         while self.messages and self.messages.pop()["role"] != "user":
             pass
 
     def clear(self) -> None:
-        """Begin anew; the system prompt stays."""
+        """Remove all turns; the system prompt stays."""
         self.messages.clear()
 
-    def save(self, path: Union[str, os.PathLike[str]]) -> None:
-        """Write the conversation into a file, as JSON; an older file there is replaced whole."""
+    def save(self, path: Path) -> None:
+        """Write the conversation to a file, as JSON.
+
+        A file that is already there is replaced as a whole, and keeps its permissions.
+
+        Raises:
+            InvalidRequestError: `path` is not a path.
+            OSError: The file cannot be written; an older one is as it was.
+        """
         import json  # not at the top: importing this package stays fast
 
         content = {"system": self.system, "model": self.model, "messages": self.messages}
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half a character, which only the escapes of JSON can keep
-            text = json.dumps(content, indent=2) + "\n"
-        # First beside it, then into its place: a full disk does not cost the older file.
-        beside = f"{os.fspath(path)}.{os.getpid()}.tmp"
-        try:
-            with open(beside, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(beside, path)
-        except BaseException:
-            if os.path.exists(beside):
-                os.unlink(beside)
-            raise
+        with replacing(path) as file:
+            # Half a surrogate pair has no bytes in UTF-8. Its escape is the same in JSON.
+            file.write(text.encode("utf-8", "backslashreplace"))
 
     @classmethod
-    def load(cls, path: Union[str, os.PathLike[str]], client: Client) -> Conversation:
-        """Read a conversation that `save` wrote, to go on with it.
+    def load(cls, path: Path, client: Client) -> Conversation:
+        """Read a conversation that `save` wrote, to continue it.
 
         Raises:
-            InvalidRequestError: The file holds something else.
+            InvalidRequestError: The file holds something else, or more than 64 MiB.
             OSError: The file cannot be read.
         """
-        import json
-
+        name = path_of(path)
+        with open(name, "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
         try:
-            with open(path, encoding="utf-8") as file:
-                content = json.load(file)
-            system, model, messages = content["system"], content["model"], content["messages"]
-        except (ValueError, KeyError, TypeError) as error:
+            return cls(client, **_read(data))
+        except (ValueError, RecursionError) as error:  # InvalidRequestError too; nested too deeply
+            reason = error.args[0] if isinstance(error, InvalidRequestError) else error
             raise InvalidRequestError(
-                f"{os.fspath(path)} is not a saved conversation"
-                f" ({type(error).__name__}: {error}).",
+                f"{name} is not a saved conversation: {reason}",
                 hint="Give a file that Conversation.save wrote.",
             ) from error
-        return cls(client, system=system, model=model, messages=messages)
 
     def _add(self, prompt: str, answer: str) -> None:
         self.messages.append({"role": "user", "content": prompt})
@@ -161,5 +158,22 @@ def _check(prompt: object) -> None:
     if not isinstance(prompt, str):
         raise InvalidRequestError(
             f"A conversation takes one text at a time, and this is a {type(prompt).__name__}.",
-            hint="Earlier turns belong into `messages`.",
+            hint="Put earlier turns into `messages`.",
         )
+
+
+def _read(data: bytes) -> Dict[str, Any]:
+    """What a file says, as arguments of a `Conversation`; another one is a `ValueError`."""
+    import json
+
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB.")
+    content = json.loads(data.decode("utf-8"))
+    if not isinstance(content, dict) or not {"system", "model", "messages"} <= content.keys():
+        raise ValueError("it is not an object with `system`, `model` and `messages`.")
+    for key in ("system", "model"):
+        if not isinstance(content[key], (str, type(None))):
+            raise ValueError(f"`{key}` is neither a string nor null.")
+    if not isinstance(content["messages"], list):
+        raise ValueError("`messages` is not a list.")
+    return {key: content[key] for key in ("system", "model", "messages")}

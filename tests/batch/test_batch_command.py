@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -104,6 +105,16 @@ def test_standard_input_is_a_file_too(space, files):
     process = done(space, ["-", files[1]], input="one\ntwo\n")
     assert process.returncode == 0
     assert len(records(files[1])) == 2
+
+
+@posix_only
+def test_a_closed_standard_input_is_a_usage_error(space, files):
+    words = " ".join(map(shlex.quote, command(space, ["-", files[1]])))
+    process = subprocess.run(
+        f"{words} <&-", shell=True, stderr=subprocess.PIPE, text=True, timeout=SECONDS
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith("qwen25: Standard input is closed")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import signal
 import threading
 import time
+import tracemalloc
 from io import FileIO
 
 import pytest
@@ -111,6 +113,55 @@ def test_the_first_line_tells_text_from_json(files, client, first, prompt):
     assert [line["text"] for line in records(out)] == [f"<{prompt}>"]
 
 
+@pytest.mark.parametrize("kind", [str, lambda prompt: json.dumps({"prompt": prompt})])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("utf-32", "UTF-32"),
+    ],
+)
+def test_an_input_in_another_encoding_is_refused_at_once(
+    files, space, client, encoding, name, kind
+):
+    source, out = files
+    source.write_bytes((kind("What is this?") + "\n").encode(encoding))
+    with pytest.raises(InvalidRequestError, match=name) as caught:
+        run(source, out, client=client)
+    assert f"iconv -f {name} -t UTF-8" in caught.value.hint
+    assert not space.requests
+    assert out.read_bytes() == b""
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO("one\n")], ids=["closed", "without bytes"])
+def test_standard_input_that_cannot_be_read_is_refused(files, client, monkeypatch, stream):
+    monkeypatch.setattr("sys.stdin", stream)
+    with pytest.raises(InvalidRequestError, match="Standard input"):
+        run("-", files[1], client=client)
+    assert not files[1].exists()
+
+
+def test_an_id_is_written_as_it_was_read(files, client):
+    source, out = files
+    ids = ["a", 1.5, True, None, {"page": [1, "\ud800"]}, 10**30]
+    write(source, *(json.dumps({"prompt": "x", "id": each}) for each in ids))
+    run(source, out, client=client)
+    assert [line["id"] for line in records(out)] == ids
+
+
+def test_half_a_surrogate_pair_in_an_answer_is_a_valid_line(files):
+    source, out = files
+    write(source, "Hi")
+    text = "half \ud800 of \udc80 it"
+    # This protocol has escapes for all but ASCII, as JSON can have for what UTF-8 has not.
+    with FakeSpace([text], protocol="sse_v1") as space, Client(space.url) as client:
+        run(source, out, client=client)
+    assert out.read_bytes().decode("utf-8")
+    assert [line["text"] for line in records(out)] == [text]
+
+
 def test_json_of_another_kind_is_refused_and_nothing_is_written(files, space, client):
     source, out = files
     write(source, '{"question": "What?"}')
@@ -132,6 +183,11 @@ def test_json_of_another_kind_is_refused_and_nothing_is_written(files, space, cl
         pytest.param(b'{"prompt": 7}', id="prompt is a number"),
         pytest.param(b'{"prompt": "\xff"}', id="not UTF-8"),
         pytest.param(b"[" * 100_000, id="too deep"),
+        pytest.param(b'{"prompt": "a", "id": NaN}', id="NaN"),
+        pytest.param(b'{"prompt": "a", "id": [-Infinity]}', id="infinity"),
+        pytest.param(b'{"prompt": "a", "id": 1e999}', id="a number that is too large"),
+        pytest.param(b'{"prompt": "a", "id": ' + b"[" * 900 + b"]" * 900 + b"}", id="deep id"),
+        pytest.param('{"prompt": "a"}'.encode("utf-16-le"), id="UTF-16"),
     ],
 )
 def test_a_line_that_cannot_be_asked_fails_and_the_others_are_answered(files, client, line):
@@ -139,6 +195,8 @@ def test_a_line_that_cannot_be_asked_fails_and_the_others_are_answered(files, cl
     source.write_bytes(b'{"prompt": "first"}\n' + line + b'\n{"prompt": "last"}\n')
     summary = run(source, out, client=client)
     first, bad, last = records(out)
+    for line in out.read_bytes().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
     assert (first["text"], last["text"]) == ("<first>", "<last>")
     assert bad["error"].startswith("InvalidRequestError: ")
     assert (summary.answered, summary.failed, summary.last_error) == (2, 1, bad["error"])
@@ -314,6 +372,15 @@ def test_an_out_of_another_input_is_refused_before_anything_is_asked(files, spac
         b'{"index": 0, "digest": "00", "text": "", "error": ""}\n',
         b'{"index": 0, "digest": "no digits", "text": ""}\n',
         b'{"index": 0, "digest": "11111111111111111", "text": ""}\n',
+        b'{"index": 0, "digest": "-1", "text": ""}\n',
+        b'{"index": 0, "digest": "-111111111111111", "text": ""}\n',
+        b'{"index": 0, "digest": "0x11111111111111", "text": ""}\n',
+        b'{"index": 0, "digest": 1111111111111111, "text": ""}\n',
+        b'{"index": true, "digest": "1111111111111111", "text": ""}\n',
+        b'{"index": 0, "digest": "1111111111111111", "text": 5}\n',
+        b'{"index": 1000000000000, "digest": "1111111111111111", "text": ""}\n',
+        b'{"index": 300000000, "digest": "1111111111111111", "text": ""}\n',
+        b'{"index": 1' + b"0" * 400 + b', "digest": "1111111111111111", "text": ""}\n',
         b'{"prompt": "a question"}\n',
         b"[]\n",
         b"\n",
@@ -331,6 +398,30 @@ def test_a_file_that_is_no_batchs_is_refused_and_left_as_it_is(
     with pytest.raises(InvalidRequestError, match="does not belong"):
         run(source, out, client=client, retry_failed=retry_failed)
     assert out.read_bytes() == content
+
+
+def test_a_high_index_takes_no_more_memory_than_a_low_one(files, client):
+    source, out = files
+    write(source, "Hi")
+    line = '{"index": %d, "digest": "1111111111111111", "text": ""}\n'
+    out.write_text("".join(line % (10**9 * number) for number in range(1, 1001)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidRequestError, match="does not belong"):
+            run(source, out, client=client)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_late_answer_alone_is_a_batchs_file(files, client):
+    """All before it failed, and `retry_failed` has dropped their lines."""
+    source, out = files
+    write(source, *range(500))
+    run(source, out, client=client)
+    last = [line for line in out.read_bytes().splitlines(True) if b'{"index": 499,' in line]
+    out.write_bytes(b"".join(last))
+    assert run(source, out, client=client, limit=7).answered == 7
 
 
 def test_the_input_is_no_place_for_the_answers(files, client):
