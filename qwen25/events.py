@@ -1,4 +1,8 @@
-"""What happens on the way to an answer, as immutable values."""
+"""What happens on the way to an answer, as immutable values.
+
+Each field is checked when it is read: a number is finite, a text has no surrogates. A number that
+is not finite says nothing, and is `None`.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,19 @@ class Queued(NamedTuple):
     rank: int
     #: How many requests wait in all.
     size: int
-    #: Seconds until the start, as the server expects them; `None` when it has no idea.
+    #: Seconds until the start, as the server expects them; `None` when it does not know.
     eta: Optional[float] = None
 
 
 class Started(NamedTuple):
     """A worker of the Space has taken the request."""
 
-    #: Seconds that the whole answer takes, as the server expects them; `None` when it has no idea.
+    #: Seconds for the whole answer, as the server expects them; `None` when it does not know.
     eta: Optional[float] = None
 
 
 class Step(NamedTuple):
-    """One bar of a `Progress`; whatever the app left open is `None`."""
+    """One bar of a `Progress`; what the app did not say is `None`."""
 
     #: Steps done.
     index: Optional[float] = None  # type: ignore[assignment]  # tuple.index gives way
@@ -39,13 +43,13 @@ class Step(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """The app tells how far its work is; nested bars are several steps, the outermost first."""
+    """How far the app's work is; nested bars are several steps, the outermost first."""
 
     steps: Tuple[Step, ...] = ()
 
 
 class Note(NamedTuple):
-    """A word from the app to its user, or from this library while a Space wakes up."""
+    """A note from the app to its user, or from this library while a Space wakes up."""
 
     #: `info` or `warning`.
     level: str

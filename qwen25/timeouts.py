@@ -118,6 +118,11 @@ class Deadline:
         """Seconds that the next read may wait; zero or less when the time is over."""
         return min(self.left(), self._idle)
 
+    def check(self) -> None:
+        """Raise the error when the time is over; for work that waits for nothing."""
+        if self.left() <= 0:
+            raise self.timeout_error()
+
     def connect_limit(self) -> Optional[float]:
         """Seconds that connecting may take now; `None` without a limit."""
         seconds = max(min(_or_infinite(self.timeout.connect), self.left()), 0.001)
@@ -145,5 +150,5 @@ class Deadline:
 
 
 def _or_infinite(seconds: Optional[float]) -> float:
-    # A thousand million seconds are more than some systems can wait, and nobody will see their end.
+    # Some platforms overflow on longer timeouts.
     return math.inf if seconds is None or seconds > 1e9 else seconds

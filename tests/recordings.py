@@ -9,7 +9,7 @@ from qwen25.protocol.sse import read_messages
 
 _FOLDER = Path(__file__).parent / "transcripts"
 
-SPACES = sorted(folder.name for folder in _FOLDER.iterdir())
+SPACES = sorted(folder.name for folder in _FOLDER.glob("gradio-*"))
 
 
 def _words(start, stop):

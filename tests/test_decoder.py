@@ -1,15 +1,23 @@
 """From messages to text: what diffs, whole values and endings mean."""
 
+import functools
+import logging
+import math
 import sys
+import tracemalloc
 
 import pytest
 
 from qwen25 import (
     GenerationError,
+    Note,
+    Progress,
     ProtocolError,
     Queued,
     Started,
+    Step,
     StreamInterruptedError,
+    TimedOutError,
 )
 from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
 from qwen25.protocol.decoder import Decoder
@@ -95,6 +103,10 @@ def test_a_turn_that_is_taken_away_and_put_back_is_no_rewrite():
         [["turn", [0, 1], "x"]],
         [["add", [], "x"]],
         [["append", [0, 1], 7]],
+        [["append", [0], "x"]],
+        [["add", ["0"], "x"]],
+        [["add", [10**30], "x"]],
+        [["replace", [[]], "x"]],
         ["append"],
         7,
         None,
@@ -106,6 +118,68 @@ def test_a_diff_that_cannot_be_applied_is_a_protocol_error(diff):
     with pytest.raises(ProtocolError, match="unexpected shape"):
         decoder.feed(generating(diff))
     assert decoder.text == "Hello"
+
+
+def test_a_diff_of_too_many_changes_is_refused():
+    decoder = started("Hello")
+    with pytest.raises(ProtocolError, match="changes"):
+        decoder.feed(generating([["add", [0], ["a", "b"]]] * 300_000))
+
+
+def test_the_time_is_checked_at_every_change():
+    """One change may move a long list, or copy a long text."""
+    calls = 0
+
+    def check_time():
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise TimedOutError("over", phase="total")
+
+    decoder = Decoder(TuplesFormat(), 1, (), True, check_time)
+    decoder.feed(generating(pairs("Hello")))
+    with pytest.raises(TimedOutError):
+        decoder.feed(generating([["add", [0], ["a", "b"]]] * 1_000))
+    assert calls == 3
+    assert decoder.text == "Hello"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param(
+            [[["append", [0, 1], "a\ud83d"]], [["append", [0, 1], "\ude00b"]]], id="appends"
+        ),
+        pytest.param(
+            [[["append", [0, 1], "a\ud83d"]], [["replace", [0, 1], "Hello a\ud83d\ude00b"]]],
+            id="a replace",
+        ),
+        pytest.param(
+            [[["append", [0, 1], "a\ud83d"]], [["replace", [0], ["Hi", "Hello a\U0001f600b"]]]],
+            id="a turn",
+        ),
+    ],
+)
+def test_a_pair_of_surrogates_in_two_messages_is_one_character(messages):
+    decoder = started("Hello ")
+    assert [decoder.feed(generating(diff)) for diff in messages] == ["a", "\U0001f600b"]
+    assert decoder.text == "Hello a\U0001f600b"
+    assert not decoder.rewritten
+
+
+@pytest.mark.parametrize("lone", ["\ud800", "\udc00", "\udc00\ud800"], ids=ascii)
+def test_a_lone_surrogate_becomes_a_replacement_character(lone):
+    """JSON can carry it; no file, no terminal and no notebook takes it."""
+    decoder = started("Hello")
+    half = HALF * len(lone)
+    said = decoder.feed(generating([["append", [0, 1], lone]]))
+    said += decoder.feed(generating([["append", [0, 1], "x"]]))
+    said += decoder.feed(generating([["replace", [0, 1], f"Hello{lone}xy"]]))
+    said += decoder.feed(generating([["replace", [0, 0], lone]]))
+    said += decoder.feed(completed(pairs(f"Hello{lone}xy{lone}")))
+    assert said == f"{half}xy{half}"
+    assert decoder.text == f"Hello{half}xy{half}"
+    assert not decoder.rewritten
 
 
 def test_half_a_character_waits_for_the_next_message():
@@ -249,15 +323,61 @@ def test_messages_that_are_no_text_are_events():
     [
         {"msg": "estimation"},
         {"msg": "estimation", "rank": "first", "queue_size": 2},
+        {"msg": "estimation", "rank": None, "queue_size": 2},
+        {"msg": "estimation", "rank": 0, "queue_size": None},
+        {"msg": "estimation", "rank": -1, "queue_size": 2},
+        {"msg": "estimation", "rank": 0, "queue_size": 10**400},
+        {"msg": "estimation", "rank": True, "queue_size": 2},
+        {"msg": "estimation", "rank": 0.5, "queue_size": 2},
         {"msg": "process_starts", "eta": "soon"},
+        {"msg": "process_starts", "eta": True},
         {"msg": "progress", "progress_data": [7]},
+        {"msg": "progress", "progress_data": 7},
+        {"msg": "progress", "progress_data": [{"desc": ["a"]}]},
+        {"msg": "progress", "progress_data": [{"unit": {}}]},
+        {"msg": "progress", "progress_data": [{"index": "1"}]},
+        {"msg": "progress", "progress_data": [{}] * 101},
         {"msg": "log"},
+        {"msg": "log", "level": None, "log": "text"},
+        {"msg": "log", "level": "info", "log": ["text"]},
     ],
-    ids=str,
+    ids=lambda message: str(message)[:80],
 )
 def test_an_event_of_another_shape_is_a_protocol_error(message):
     with pytest.raises(ProtocolError, match="unexpected shape"):
         started().feed(message)
+
+
+@pytest.mark.parametrize(
+    "number", [math.inf, -math.inf, math.nan, 10**400], ids=lambda n: str(n)[:9]
+)
+def test_a_number_beyond_all_limits_is_none(number):
+    decoder = started()
+    assert decoder.feed({"msg": "process_starts", "eta": number}) == Started(eta=None)
+    bar = {"index": number, "length": number, "progress": number, "unit": "steps"}
+    assert decoder.feed({"msg": "progress", "progress_data": [bar]}) == Progress(
+        (Step(unit="steps"),)
+    )
+
+
+def test_texts_of_events_have_no_surrogates():
+    note = started().feed({"msg": "log", "level": "info", "log": "a\ud800 \ud83d\ude00"})
+    assert note == Note("info", f"a{HALF} \U0001f600")
+
+
+def test_a_deeply_nested_answer_is_a_protocol_error():
+    deep = functools.reduce(lambda inner, _: [inner], range(600), ["x"])
+    with pytest.raises(ProtocolError):
+        started(value=[["Hi", deep]])
+    with pytest.raises(ProtocolError):
+        started("Hi").feed(generating([["replace", [0, 1], deep]]))
+
+
+def test_an_unknown_kind_cannot_forge_a_line_of_the_log(caplog):
+    caplog.set_level(logging.DEBUG, logger="qwen25")
+    started().feed({"msg": "new\nERROR root: lost\x1b[2J"})
+    [record] = caplog.records
+    assert not set(record.getMessage()) & set("\n\x1b")
 
 
 @pytest.mark.parametrize("kind", ["heartbeat", "close_stream", "brand_new"])
@@ -285,6 +405,21 @@ def test_a_request_that_the_server_gives_up_is_interrupted():
 def test_a_cancelled_answer_is_a_failure():
     with pytest.raises(GenerationError, match="cancelled"):
         started("Hel").feed({"msg": "process_completed", "output": {}, "success": True})
+
+
+def test_old_pieces_are_joined():
+    """A piece of nine characters that are not ASCII takes four times the memory of its text."""
+    decoder = started("")
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            decoder.feed(generating([["append", [0, 1], f"слово{number:03d} "]]))
+        size = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    text = decoder.text
+    assert text == "".join(f"слово{number:03d} " for number in range(20_000))
+    assert size < 1.5 * sys.getsizeof(text)
 
 
 def test_a_message_costs_the_same_however_long_the_answer():

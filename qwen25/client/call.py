@@ -171,7 +171,9 @@ class Call:
         self._wiring = wiring
         self.session_hash = session_hash
         sent = wiring.layout.encode(self._query.history)
-        self._decoder = Decoder(wiring.layout, wiring.output, sent, wiring.diffs)
+        self._decoder = Decoder(
+            wiring.layout, wiring.output, sent, wiring.diffs, self._deadline.check
+        )
 
     def _read(self) -> Iterator[Union[str, Event]]:
         while self._waiting:

@@ -1,22 +1,39 @@
 """From queue messages to typed events and text; no socket, no clock.
 
-A message costs the same however long the answer has grown: text is kept in the pieces it came in,
-and the chatbot's value is touched only when a diff reaches beyond the answer's text.
+A message costs the same however long the answer has grown. The text is kept in pieces, of which
+the older ones are joined as they pile up; the chatbot's value is touched only when a diff changes
+more than the end of the answer.
+
+Nothing that a server sends leaves here unchecked: a text is a string without surrogates, a number
+is finite.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, List, Optional, Sequence, Union
+import math
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import GenerationError, ProtocolError
 from ..events import Event, Note, Progress, Queued, Started, Step
+from .characters import REPLACEMENT, join_surrogates, one_line, split_unfinished
 from .chatbot import ChatbotFormat, Path
 
 _log = logging.getLogger("qwen25")
 
-#: What the decoding of a text puts in the place of half a character.
-_HALF = "\N{REPLACEMENT CHARACTER}"
+#: How many pieces pile up before they are joined. A piece of some characters takes four times the
+#: memory of its text.
+_BLOCK = 1024
+#: The most changes in one diff; Gradio's have one for each message that an app touched.
+_MOST_CHANGES = 100_000
+#: The most bars in one `Progress`.
+_MOST_STEPS = 100
+#: A queue's numbers are below this.
+_LARGEST_COUNT = 2**53
+
+
+def _no_limit() -> None:
+    """Time is not limited."""
 
 
 class Decoder:
@@ -27,10 +44,17 @@ class Decoder:
         output: The chatbot's place among the function's outputs.
         sent: The history as it was sent, in that layout.
         diffs: Whether later values come as diffs (`sse_v2` and later) or whole (`sse_v1`).
+        check_time: Called while a diff of many changes is applied; raises `TimedOutError` when
+            the time is over.
     """
 
     def __init__(
-        self, layout: ChatbotFormat, output: int, sent: Sequence[Any], diffs: bool
+        self,
+        layout: ChatbotFormat,
+        output: int,
+        sent: Sequence[Any],
+        diffs: bool,
+        check_time: Callable[[], None] = _no_limit,
     ) -> None:
         #: The server has said that the answer is complete.
         self.done = False
@@ -40,7 +64,9 @@ class Decoder:
         self._output = output
         self._sent = sent
         self._diffs = diffs
+        self._check_time = check_time
         self._pieces: List[str] = []  # what was handed out, as the server last said it
+        self._full = _BLOCK  # with so many pieces, the newest are joined
         self._held = ""  # half a character that the next message settles
         self._value: Any = None  # the chatbot's value; the answer's text in it may be behind
         self._path: Optional[Path] = None  # where the answer's text stands in it
@@ -48,7 +74,7 @@ class Decoder:
 
     @property
     def text(self) -> str:
-        """The answer so far; may be asked for in another thread than the reader's."""
+        """The answer so far; another thread than the reader's may ask for it."""
         return "".join(self._pieces)
 
     def feed(self, message: Dict[str, Any]) -> Union[str, Event]:
@@ -71,32 +97,41 @@ class Decoder:
                 if self._path is not None and len(change) == 1 and self._diffs:
                     action, path, value = change[0]
                     if action == "append" and path == self._path and not self._held:
-                        if not value.endswith(_HALF):
-                            self._pieces.append(value)
+                        # Printable characters are no surrogates.
+                        if value.isascii() or (
+                            value.isprintable() and not value.endswith(REPLACEMENT)
+                        ):
+                            pieces = self._pieces
+                            pieces.append(value)
+                            if len(pieces) >= self._full:
+                                self._join_block()
                             return value  # type: ignore[no-any-return]
                 return self._generating(change)
             if kind == "process_completed":
                 return self._completed(message)
             if kind == "estimation":
-                rank, size = _number(message["rank"]), _number(message["queue_size"])
+                rank, size = _count(message["rank"]), _count(message["queue_size"])
                 return Queued(rank, size, _number(message.get("rank_eta")))
             if kind == "process_starts":
                 return Started(_number(message.get("eta")))
             if kind == "progress":
-                return Progress(
-                    tuple(
-                        Step(*map(step.get, Step._fields))
-                        for step in message["progress_data"] or ()
-                    )
-                )
+                return Progress(_steps(message["progress_data"]))
             if kind == "log":
-                return Note(message["level"], message["log"])
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                return Note(_text(message["level"]), _text(message["log"]))
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             # Every way in which a message of the wrong shape can fail to be taken apart.
-            _log.debug("unreadable message: %r", message)
+            reason = one_line(f"{type(error).__name__}: {error}")
+            _log.debug("cannot read a message: %s", reason)
             raise ProtocolError(
-                f"A {kind!r} message of the Space has an unexpected shape"
-                f" ({type(error).__name__}: {error}).",
+                f"A {kind!r} message of the Space has an unexpected shape ({reason}).",
                 hint="The Space may run a newer Gradio: update qwen25, or report this.",
             ) from error
         if kind == "unexpected_error":
@@ -109,7 +144,7 @@ class Decoder:
                 hint="Is this address a Gradio app? Open it in a browser to see.",
             )
         if kind not in ("heartbeat", "close_stream"):
-            _log.info("passed over a message of an unknown kind: %s", kind)
+            _log.info("ignored a message of an unknown kind: %s", one_line(kind))
         return ""
 
     def _generating(self, change: Any) -> str:
@@ -130,8 +165,9 @@ class Decoder:
                 hint="`partial` holds what came. Ask again.",
             )
         piece = self._take(output["data"][self._output])
-        held, self._held = self._held, ""
-        self._pieces.append(held)  # nothing can follow that would make it a whole character
+        # Nothing can follow that would make it a whole character.
+        held, self._held = REPLACEMENT * len(self._held), ""
+        self._pieces.append(held)
         self.done = True
         return piece + held
 
@@ -155,28 +191,50 @@ class Decoder:
         if len(diff) == 1 and diff[0][1] == self._path and diff[0][0] in ("append", "replace"):
             action, _, text = diff[0]
             if isinstance(text, str):
-                return self._settle(self.text + self._held + text if action == "append" else text)
+                return self._append(text) if action == "append" else self._settle(text)
         if not diff:
             return ""
+        if len(diff) > _MOST_CHANGES:
+            raise ValueError(f"a diff of {len(diff)} changes")
         if self._path is not None:
             self._value = _edit(self._value, "replace", self._path, self.text + self._held)
         for action, path, value in diff:
+            self._check_time()  # each may move a long list or copy a long text
             self._value = _edit(self._value, action, path, value)
         return self._take(self._value)
 
+    def _append(self, text: str) -> str:
+        """Take text that follows the answer's; returns what of it can be handed out."""
+        piece, self._held = split_unfinished(self._held + text)
+        self._pieces.append(piece)
+        if len(self._pieces) >= self._full:
+            self._join_block()
+        return piece
+
     def _settle(self, text: str) -> str:
         """Take `text` as the whole answer, and find the piece that was not handed out yet."""
-        before = self.text
-        if text.startswith(before):
-            kept = len(before)
-        else:
-            kept = _common_length(before, text)
-            self.rewritten = True
-        end = len(text.rstrip(_HALF)) if text.endswith(_HALF) else len(text)
-        end = max(end, kept)
-        self._held = text[end:]
-        self._pieces = [text[:end] if self._held else text]
-        return text[kept:end]
+        kept = 0
+        for piece in self._pieces:
+            if not text.startswith(piece, kept):
+                # The pieces have U+FFFD where the server's text may still have a surrogate.
+                text, self._held = split_unfinished(text)
+                text += self._held
+                before = self.text
+                kept = _common_length(before, text)
+                self.rewritten = self.rewritten or kept < len(before)
+                break
+            kept += len(piece)
+        rest = text[kept:]
+        piece, self._held = split_unfinished(rest)
+        self._pieces = [text if piece == rest else text[:kept] + piece]
+        self._full = _BLOCK
+        return piece
+
+    def _join_block(self) -> None:
+        """Join the newest pieces, in one step for those who read `text` in another thread."""
+        pieces = self._pieces
+        pieces[-_BLOCK:] = ["".join(pieces[-_BLOCK:])]
+        self._full = len(pieces) + _BLOCK
 
 
 def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
@@ -185,19 +243,19 @@ def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
         if action == "replace":
             return change
         if action == "append":
-            return value + change
-        raise ValueError(f"{action} needs a path")
+            return _appended(value, change)
+        raise ValueError(f"{action!r} needs a path")
     *way, last = path
     place = value
     for key in way:
         place = place[key]
     if action == "append":
-        place[last] += change
+        place[last] = _appended(place[last], change)
     elif action == "replace":
         place[last]  # a place that is not there must fail, also in a dict
         place[last] = change
     elif action == "add" and isinstance(place, list):
-        place.insert(int(last), change)
+        place.insert(last, change)  # type: ignore[arg-type]  # a key raises TypeError
     elif action == "add":
         place[last] = change
     elif action == "delete":
@@ -207,10 +265,56 @@ def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    if value is not None and not isinstance(value, (int, float)):
-        raise TypeError(f"{value!r} is no number")
+def _appended(text: Any, more: Any) -> str:
+    if not isinstance(text, str) or not isinstance(more, str):
+        raise TypeError("only a text can be appended to a text")
+    return text + more
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where a text was expected")
+    return join_surrogates(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _LARGEST_COUNT:
+        raise TypeError("a number of requests was expected")
     return value
+
+
+def _number(value: Any) -> Optional[float]:
+    """A finite number; one beyond all limits says as little as none."""
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"a {type(value).__name__} where a number was expected")
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _steps(bars: Any) -> Tuple[Step, ...]:
+    if bars is None:
+        return ()
+    if len(bars) > _MOST_STEPS:
+        raise ValueError(f"{len(bars)} bars of progress")
+    return tuple(
+        Step(
+            index=_number(bar.get("index")),
+            length=_number(bar.get("length")),
+            unit=_text_or_none(bar.get("unit")),
+            progress=_number(bar.get("progress")),
+            desc=_text_or_none(bar.get("desc")),
+        )
+        for bar in bars
+    )
+
+
+def _text_or_none(value: Any) -> Optional[str]:
+    return None if value is None else _text(value)
 
 
 def _common_length(one: str, other: str) -> int:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import html
 import re
+import reprlib
 from typing import Any, Dict, Optional
 
+from ..display.control_characters import escape_controls
 from ..errors import GenerationError, QwenError, RateLimitError, StreamInterruptedError
+from .characters import join_surrogates, one_line
+
+#: The most characters of an app's reason that are read.
+_DETAIL_LIMIT = 4_000
+#: Seconds; no Space is obeyed that wants to be left alone for longer.
+_DAY = 86_400.0
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-_QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)
-_WAIT = re.compile(r"(?:try again|retry) in\s+(?:(\d+):)?(\d+):(\d+)", re.IGNORECASE)
+# The sentences with which the package `spaces`, from 0.19 to 0.51, refuses a ZeroGPU to a user who
+# has had his share. Other reasons with the word quota are the app's own.
+_QUOTA = re.compile(
+    r"You have exceeded your (?:(?:Pro |free )?(?:Zero)?GPU quota|(?:ZeroGPU )?runs limit)\b"
+    r"|You have too many ZeroGPU credits allocated to running tasks\b"
+    r"|Space app has reached its GPU limit\b"
+)
+# A `timedelta` of Python: "0:04:30" or "1 day, 2:00:00".
+_WAIT = re.compile(r"(?:try again|retry) in\s+(?:(\d{1,4}) days?, )?(\d{1,4}):(\d\d):(\d\d)", re.I)
 
 
 def failed_generation(reason: Any) -> QwenError:
@@ -22,21 +37,16 @@ def failed_generation(reason: Any) -> QwenError:
             hint="`partial` holds what came. Ask again; if it fails each time, try another"
             " model size or a shorter prompt, or look at the Space in a browser.",
         )
-    if _QUOTA.search(detail):
-        wait = _WAIT.search(detail)
-        retry_after = None
-        if wait:
-            hours, minutes, seconds = (int(number or 0) for number in wait.groups())
-            retry_after = float(hours * 3600 + minutes * 60 + seconds)
+    if _QUOTA.match(detail):
         return RateLimitError(
-            f"The Space's GPU quota is used up: {detail}",
-            retry_after=retry_after,
+            f"The Space's GPU quota is used up: {one_line(detail)}",
+            retry_after=_wait(detail),
             hint="Wait, or use a Hugging Face token of your own: set HF_TOKEN.",
         )
     return GenerationError(
-        f"The Space failed while it worked on the answer: {detail}",
+        f"The Space failed while it worked on the answer: {one_line(detail)}",
         detail=detail,
-        hint="`partial` holds what came. If the reason is passing, ask again.",
+        hint="`partial` holds what came. If the reason is temporary, ask again.",
     )
 
 
@@ -54,18 +64,28 @@ def unexpected_error(message: Dict[str, Any]) -> QwenError:
             hint="`partial` holds what came. Ask again in a moment.",
         )
     return GenerationError(
-        f"The Space failed: {detail or 'it gave no reason'}.",
+        f"The Space failed: {one_line(detail or 'it gave no reason')}.",
         detail=detail,
         hint="`partial` holds what came. Ask again in a moment.",
     )
 
 
-def _plain(detail: Any) -> Optional[str]:
-    """An app's reason as plain text: Gradio's own are HTML, and quoted by Gradio 4."""
-    if detail is None:
+def _wait(detail: str) -> Optional[float]:
+    """Seconds until the quota is renewed, a day at most."""
+    found = _WAIT.search(detail)
+    if found is None:
         return None
-    text = html.unescape(_TAG.sub("", str(detail))).strip()
+    days, hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    return min(_DAY, days * _DAY + hours * 3600.0 + minutes * 60 + seconds)
+
+
+def _plain(reason: Any) -> Optional[str]:
+    """An app's reason as plain text: Gradio's own are HTML, and quoted by Gradio 4."""
+    if reason is None:
+        return None
+    text = reason[:_DETAIL_LIMIT] if isinstance(reason, str) else reprlib.repr(reason)
+    text = html.unescape(_TAG.sub("", text)).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     # Gradio 4.10 turns an exception without a text into the word None.
-    return None if text in ("", "None") else text
+    return None if text in ("", "None") else escape_controls(join_surrogates(text))

@@ -79,7 +79,7 @@ def test_there_are_no_more_tries_than_max_retries(ask, retries):
         {"join": Reply(422)},
         {"join": Reply(200, b"no")},
         {"answer": [Fail("no")]},
-        {"answer": [Fail("GPU quota. Try again in 0:00:01")]},
+        {"answer": [Fail("You have exceeded your GPU quota. Try again in 0:00:01")]},
     ],
     ids=str,
 )
