@@ -23,4 +23,4 @@ def clean_environment(monkeypatch, tmp_path):
 @pytest.fixture(autouse=True)
 def patient_with_ends(monkeypatch):
     """However late a finished stream ends, its connection is used again: tests count them."""
-    monkeypatch.setattr("qwen25.transport.connection._DRAIN", 30.0)
+    monkeypatch.setattr("qwen25.transport.body.DRAIN", 30.0)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Optional
 
 from .. import Client, QwenError, TimedOutError, Timeout
-from ..protocol.endpoint import Wiring
-from ..timeouts import Deadline
 from .options import add_space_options, client_of
 from .terminal import print_line
 
@@ -25,14 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is known of the Space."""
     seconds = _PATIENCE if arguments.timeout is None else arguments.timeout
-    # Whoever asks how a Space is does not want to wait until it has woken up.
+    # The state of a sleeping Space is the answer: do not wait until it is up.
     limits = Timeout(total=seconds, wake=0.001)
     with client_of(arguments, timeout=limits) as client:
         name = f"{client.space.id} at " if client.space.id else ""
         print_line(f"Space     {name}{client.space.url}")
         began = time.monotonic()
         try:
-            wiring = client._look()
+            wiring = client.space.wiring
         except TimedOutError as error:
             if error.phase == "wake" and error.__cause__ is not None:
                 raise error.__cause__  # says in which stage the Space is
@@ -44,24 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
         print_line(f"History   {wiring.layout.name}")
         print_line(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
-        waiting = _waiting(client, wiring, limits)
+        waiting = _waiting(client)
         print_line(
             f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}"
         )
     return 0
 
 
-def _waiting(client: Client, wiring: Wiring, limits: Timeout) -> Optional[int]:
+def _waiting(client: Client) -> Optional[int]:
     """How many requests wait in the Space's queue, as every Gradio since 4 tells."""
-    deadline = Deadline(limits, client._clock)
-    transport = client._open().transport
-    line = transport.take()
     try:
-        with line._request("GET", f"{wiring.prefix}/queue/status", deadline) as response:
-            line._check(response, deadline)
-            size = json.loads(line._body(response, deadline))["queue_size"]
-        return size if isinstance(size, int) else None
-    except (QwenError, ValueError, KeyError, TypeError):
+        return client.space.queue_size()
+    except QwenError:
         return None  # a Space that is up and does not tell is still up
-    finally:
-        transport.give_back(line)

@@ -20,10 +20,10 @@ from ..protocol.decoder import Decoder
 from ..protocol.endpoint import Wiring
 from ..protocol.prompt import Query
 from ..timeouts import Deadline
-from ..transport.connection import Line
 from .cancellation import CancelScope
 from .discovery import App
 from .retrying import Retries
+from .space_api import SpaceApi
 
 _log = logging.getLogger("qwen25")
 
@@ -63,9 +63,9 @@ class Call:
         self._reread = False
         self._wiring: Wiring
         self._decoder: Optional[Decoder] = None
-        self._line: Optional[Line] = app.transport.take()
+        self._api: Optional[SpaceApi] = app.connect()
         self._ended = threading.Event()  # ends the waiting for the next try
-        self._handover = threading.RLock()  # a line is given back once, and not used afterwards
+        self._handover = threading.RLock()  # the API is released once, and not used afterwards
         self._callback_raised = False
         self._scope = CancelScope.current()
         if self._scope is not None:
@@ -136,10 +136,10 @@ class Call:
         self.closed = True
         self._ended.set()
         with self._handover:
-            line, self._line = self._line, None
-        if line is not None:
-            line.interrupt()
-            self._app.transport.give_back(line)
+            api, self._api = self._api, None
+        if api is not None:
+            api.interrupt()
+            api.release()
         if self._scope is not None:
             self._scope.unregister(self.cancel)
 
@@ -148,21 +148,21 @@ class Call:
         self.closed = True
         self._ended.set()
         with self._handover:
-            if self._line is not None:
-                self._line.abandon()
+            if self._api is not None:
+                self._api.cancel()
 
     def _join(self) -> None:
-        line = self._open_line()
+        api = self._open_api()
         self._deadline.queued()
-        wiring = self._app.wiring(line, self._deadline, self._tell_early, self._wait)
+        wiring = self._app.wiring(api, self._deadline, self._tell_early, self._wait)
         session_hash = os.urandom(5).hex()
         body = wiring.body(self._query, wiring.size(self._model), session_hash)
         _log.debug("asking %s: %s", self._app.address.url, body)
         try:
-            self.event_id = line.join(wiring.prefix, body, self._deadline)
+            self.event_id = api.join(wiring.prefix, body, self._deadline)
         except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
             # What an app answers that was restarted with another wiring, or forgot a login.
-            forgotten = (404, 500) if self._app.transport.auth is None else (401, 404, 500)
+            forgotten = (404, 500) if self._app.auth is None else (401, 404, 500)
             if self._reread or error.status not in forgotten:
                 raise
             self._reread = True
@@ -178,10 +178,10 @@ class Call:
     def _read(self) -> Iterator[Union[str, Event]]:
         while self._waiting:
             yield self._waiting.pop(0)
-        line, decoder = self._open_line(), self._decoder
+        api, decoder = self._open_api(), self._decoder
         assert decoder is not None  # join() has made it
         feed = decoder.feed
-        for message in line.listen(self._wiring.prefix, self.session_hash, self._deadline):
+        for message in api.listen(self._wiring.prefix, self.session_hash, self._deadline):
             item = feed(message)
             if isinstance(item, str):
                 if self.closed:
@@ -190,7 +190,7 @@ class Call:
                     yield item
                 if decoder.done:
                     _log.debug("answered: %s", decoder.text)
-                    line.finish(self._deadline)
+                    api.finish(self._deadline)
                     return
             else:
                 if isinstance(item, Started):
@@ -204,10 +204,10 @@ class Call:
             hint="`partial` holds what came. Ask again.",
         )
 
-    def _open_line(self) -> Line:
-        if self._line is None:
+    def _open_api(self) -> SpaceApi:
+        if self._api is None:
             raise InvalidRequestError("The stream was closed while it waited.")
-        return self._line
+        return self._api
 
     def _tell(self, event: Event) -> None:
         if self._on_event is not None:
@@ -228,8 +228,8 @@ class Call:
         if seconds is None:
             return False
         _log.info("trying again in %.1f s: %s", seconds, error)
-        if self._line is not None:
-            self._line.drop()
+        if self._api is not None:
+            self._api.close_stream()
         self._wait(seconds)
         return True
 

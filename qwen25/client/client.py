@@ -210,14 +210,14 @@ class Client:
     @property
     def space(self) -> Space:
         """What is known of the Space: `url`, `id`, Gradio `version`, `protocol`, `endpoint`."""
-        return Space(self._address, self._look)
+        return Space(self._address, self._look, self._queue_size)
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; asking afterwards is an error."""
         self._closed = True
         app = vars(self).get("_app")
         if app is not None:
-            app.transport.close()
+            app.close()
 
     def _ask(
         self,
@@ -258,12 +258,22 @@ class Client:
 
     def _look(self) -> Wiring:
         app = self._open()
-        line = app.transport.take()
+        api = app.connect()
         try:
             deadline = Deadline(self._timeout, self._clock)
-            return app.wiring(line, deadline, lambda note: None, self._clock.sleep)
+            return app.wiring(api, deadline, lambda note: None, self._clock.sleep)
         finally:
-            app.transport.give_back(line)
+            api.release()
+
+    def _queue_size(self) -> Optional[int]:
+        app = self._open()
+        api = app.connect()
+        try:
+            deadline = Deadline(self._timeout, self._clock)
+            wiring = app.wiring(api, deadline, lambda note: None, self._clock.sleep)
+            return api.queue_size(wiring.prefix, deadline)
+        finally:
+            api.release()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -273,14 +283,13 @@ class Client:
         self._check_open()
         app = vars(self).get("_app")
         if app is None:
-            from ..transport.connection import Transport
             from .discovery import App
 
-            app = App(self._address, Transport(self._address, **self._connection))
+            app = App(self._address, **self._connection)
             # Of threads that come here at once, all take the same one.
             app = vars(self).setdefault("_app", app)
             if self._closed:  # meanwhile, by another thread
-                app.transport.close()
+                app.close()
         return app  # type: ignore[no-any-return]
 
     def __enter__(self) -> Client:

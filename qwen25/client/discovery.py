@@ -1,16 +1,17 @@
-"""The app behind an address: its lines, and its wiring once it has been found."""
+"""The app behind an address: its connections, and its wiring once it has been found."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 from ..errors import QwenError, SpaceNotFoundError, SpaceUnavailableError
 from ..events import Note
 from ..protocol.endpoint import Wiring
 from ..timeouts import Deadline
 from ..transport.address import Address
-from ..transport.connection import Line, Transport
+from ..transport.connection import SessionPool
+from .space_api import SpaceApi
 
 _log = logging.getLogger("qwen25")
 
@@ -21,16 +22,33 @@ _LOOK_EVERY = 5.0
 
 
 class App:
-    """One app, looked for at the first request."""
+    """One app, looked for at the first request.
 
-    def __init__(self, address: Address, transport: Transport) -> None:
+    Args:
+        auth: Name and password of a login.
+        options: Those of a `SessionPool`.
+    """
+
+    def __init__(
+        self, address: Address, *, auth: Optional[Tuple[str, str]], **options: Any
+    ) -> None:
         self.address = address
-        self.transport = transport
+        self.auth = auth
+        self._pool = SessionPool(address, **options)
+        self._logged_in = False
         self._wiring: Optional[Wiring] = None
+
+    def connect(self) -> SpaceApi:
+        """What asks the Space for one answer; it has to be released."""
+        return SpaceApi(self._pool)
+
+    def close(self) -> None:
+        """Close the connections; those in use close when they are released."""
+        self._pool.close()
 
     def wiring(
         self,
-        line: Line,
+        api: SpaceApi,
         deadline: Deadline,
         notify: Callable[[Note], None],
         wait: Callable[[float], None],
@@ -38,20 +56,21 @@ class App:
         """How to call the app: read once, after logging in, and waited for while it wakes up."""
         wiring = self._wiring  # another thread may forget it meanwhile
         if wiring is None:
-            if self.transport.auth is not None and not self.transport.logged_in:
-                line.log_in(deadline)
-            self._wiring = wiring = Wiring.of(self._config(line, deadline, notify, wait))
+            if self.auth is not None and not self._logged_in:
+                api.log_in(self.auth, deadline)
+                self._logged_in = True
+            self._wiring = wiring = Wiring.of(self._config(api, deadline, notify, wait))
             _log.debug("found %s", wiring)
         return wiring
 
     def forget(self) -> None:
-        """The app answers as if it had been changed: log in and look at it anew."""
+        """The app answers as if it had been changed: log in and look at it once more."""
         self._wiring = None
-        self.transport.logged_in = False
+        self._logged_in = False
 
     def _config(
         self,
-        line: Line,
+        api: SpaceApi,
         deadline: Deadline,
         notify: Callable[[Note], None],
         wait: Callable[[float], None],
@@ -61,9 +80,9 @@ class App:
         asleep_since: Optional[float] = None
         while True:
             try:
-                return line.config(deadline)
+                return api.config(deadline)
             except (SpaceNotFoundError, SpaceUnavailableError) as error:
-                stage = self._stage(line, deadline)
+                stage = self._stage(api, deadline)
                 if stage is None:
                     raise
                 if stage == "RUNNING" and isinstance(error, SpaceNotFoundError):
@@ -81,12 +100,12 @@ class App:
                     raise deadline.timeout_error("wake") from asleep
             wait(pause)
 
-    def _stage(self, line: Line, deadline: Deadline) -> Optional[str]:
-        """What Hugging Face says of the Space; `None` when nobody says anything."""
+    def _stage(self, api: SpaceApi, deadline: Deadline) -> Optional[str]:
+        """What Hugging Face says of the Space; `None` when it says nothing."""
         if self.address.id is None:
-            return None  # there is nobody to ask about an app that is given by its URL
+            return None  # Hugging Face cannot be asked about an app that is given by its URL
         try:
-            return line.stage(deadline)
+            return api.stage(deadline)
         except SpaceNotFoundError:
             raise
         except QwenError as error:

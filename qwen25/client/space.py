@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 class Space:
     """A Space's address and, read from the Space at the first look, what runs there."""
 
-    def __init__(self, address: Address, look: Callable[[], Wiring]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        look: Callable[[], Wiring],
+        queue_size: Callable[[], Optional[int]],
+    ) -> None:
         self._address = address
         self._look = look
+        self._queue_size = queue_size
 
     @property
     def url(self) -> str:
@@ -48,6 +54,15 @@ class Space:
             UnknownModelError: The Space does not offer this model.
         """
         return self._look().size(model)
+
+    @property
+    def wiring(self) -> Wiring:
+        """How its chat function is called."""
+        return self._look()
+
+    def queue_size(self) -> Optional[int]:
+        """Ask how many requests wait in its queue; `None` when it does not tell."""
+        return self._queue_size()
 
     def __repr__(self) -> str:
         return f"Space(url={self.url!r}, id={self.id!r})"

@@ -516,13 +516,13 @@ def came(space, path):
 def connecting(monkeypatch):
     """A connection is being made."""
     begun = threading.Event()
-    uses = qwen25.transport.connection.Line.uses
+    uses = qwen25.transport.connection.Connection.uses
 
     def tell(line, sock):
         uses(line, sock)
         begun.set()
 
-    monkeypatch.setattr(qwen25.transport.connection.Line, "uses", tell)
+    monkeypatch.setattr(qwen25.transport.connection.Connection, "uses", tell)
     with full_backlog() as url:
         yield url, lambda: set_soon(begun), lambda: None
 

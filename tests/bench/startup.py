@@ -51,7 +51,7 @@ with requests.Session() as http:
                 whole = False
 """
 _SCRIPTS = {"qwen25": _OURS, "requests with sseclient-py": _BY_HAND}
-_IMPORTS = ("from qwen25 import Client", "import requests", "import qwen25.transport.connection")
+_IMPORTS = ("from qwen25 import Client", "import requests", "import qwen25.client.space_api")
 _TIMED_IMPORT = """
 import time
 before = time.perf_counter()

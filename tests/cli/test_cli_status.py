@@ -12,8 +12,8 @@ from command import run
 
 import qwen25
 from qwen25.cli import status
+from qwen25.client.space_api import SpaceApi
 from qwen25.testing import FakeSpace
-from qwen25.transport.connection import Line
 
 
 @pytest.mark.parametrize("command", [["models"], ["--timeout", "9", "models"]])
@@ -90,11 +90,11 @@ def test_status_of_a_space_that_is_down_is_its_exit_code():
 def test_status_says_that_a_space_sleeps_and_does_not_wait_for_it(monkeypatch):
     """In this process, since a process of its own would ask Hugging Face."""
 
-    def config(line, deadline):
+    def config(api, deadline):
         raise qwen25.SpaceUnavailableError("It answers with a web page.")
 
-    monkeypatch.setattr(Line, "config", config)
-    monkeypatch.setattr(Line, "stage", lambda line, deadline: "SLEEPING")
+    monkeypatch.setattr(SpaceApi, "config", config)
+    monkeypatch.setattr(SpaceApi, "stage", lambda api, deadline: "SLEEPING")
     arguments = argparse.Namespace(space="a/b", proxy=None, timeout=None)
     with pytest.raises(qwen25.SpaceUnavailableError) as caught:
         status.run(arguments)

@@ -21,7 +21,7 @@ from qwen25 import Client, Timeout
 from qwen25.client.cancellation import CancelScope
 from qwen25.testing import FakeSpace, Hang, Reply
 from qwen25.timeouts import Clock
-from qwen25.transport.connection import Transport
+from qwen25.transport.connection import SessionPool
 
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 #: Seconds that no test comes near.
@@ -304,13 +304,13 @@ def test_closing_from_another_thread_wakes_one_that_waits_for_the_next_try():
 
 def test_a_client_that_is_closed_while_it_makes_its_first_request_leaves_nothing(monkeypatch):
     with FakeSpace() as space, Client(space.url) as client:
-        made = Transport.__init__
+        made = SessionPool.__init__
 
         def closed_meanwhile(self, *args, **kwargs):
             client.close()
             made(self, *args, **kwargs)
 
-        monkeypatch.setattr(Transport, "__init__", closed_meanwhile)
+        monkeypatch.setattr(SessionPool, "__init__", closed_meanwhile)
         with pytest.raises(qwen25.InvalidRequestError, match="closed"):
             client.complete("Hi")
         assert not space.connections

@@ -292,7 +292,7 @@ class TestConnecting:
         assert time.monotonic() - begin < DEADLINE
 
     def test_a_config_without_an_end(self, ask, monkeypatch):
-        monkeypatch.setattr("qwen25.transport.connection.EVENT_LIMIT", 1_000_000)
+        monkeypatch.setattr("qwen25.transport.body.BODY_LIMIT", 1_000_000)
         with FakeSpace(OK, config=Reply(200, b"x" * 3_000_000)) as space:
             with new_client(space.url) as client:
                 with pytest.raises(qwen25.ProtocolError, match="check the address"):

@@ -16,7 +16,7 @@ import requests
 import qwen25
 from qwen25 import Client
 from qwen25.testing import Delay, FakeSpace, Hang, Heartbeat, Raw, Repeat, Reply
-from qwen25.transport.connection import _DRAIN as DRAIN  # before the tests have another
+from qwen25.transport.body import DRAIN  # before the tests have another
 
 #: Seconds that the contract grants beyond the total.
 GRACE = 0.25
@@ -172,7 +172,7 @@ def test_after_the_last_event_the_connection_is_used_again():
 
 def test_a_server_that_never_ends_a_finished_answer_costs_a_second_at_most(monkeypatch):
     """Its connection is given up; the answer is there."""
-    monkeypatch.setattr("qwen25.transport.connection._DRAIN", DRAIN)
+    monkeypatch.setattr("qwen25.transport.body.DRAIN", DRAIN)
     done = {"msg": "process_completed", "success": True}
     done["output"] = {"data": ["", [["Hi", "Hello"]], ""]}
 

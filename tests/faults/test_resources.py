@@ -71,7 +71,7 @@ def test_a_thousand_answers_leave_nothing(how):
             # The Space is in this process too: its threads end a moment after their clients.
             space.wait_for(lambda: threading.active_count() <= threads)
             assert open_files() <= files
-            assert own_objects() == own
+            assert own_objects() <= own
             # The Space keeps a record of each request, of a dozen objects.
             assert len(gc.get_objects()) - objects < 40 * ANSWERS
             client.close()

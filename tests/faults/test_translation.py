@@ -12,9 +12,10 @@ import pytest
 import requests
 import urllib3
 
-from qwen25 import Timeout, errors, transport
+from qwen25 import Timeout, errors
 from qwen25.timeouts import Clock, Deadline
-from qwen25.transport.connection import translate
+from qwen25.transport import urllib3_hooks
+from qwen25.transport.exceptions import translate
 
 
 def exceptions_of(module):
@@ -108,14 +109,6 @@ def test_a_connection_that_the_system_gives_up_is_a_failed_one(limits):
     assert type(broken) is errors.StreamInterruptedError
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("5", 5.0), ("inf", 86_400.0), ("nan", None), ("99999999999", 86_400.0), ("-3", 0.0)],
-)
-def test_nobody_is_left_alone_for_more_than_a_day(value, seconds):
-    assert transport._retry_after({"Retry-After": value}) == seconds
-
-
 def test_the_limit_on_connecting_is_for_all_addresses_of_a_host_together(monkeypatch):
     now = [0.0]
 
@@ -137,9 +130,9 @@ def test_the_limit_on_connecting_is_for_all_addresses_of_a_host_together(monkeyp
         host, port, timeout, socket_options, source_address = "many.example", 80, 4.0, (), None
 
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
-    monkeypatch.setattr(transport.socket, "getaddrinfo", lambda *_: [address] * 50)
-    monkeypatch.setattr(transport.socket, "socket", Deaf)
-    monkeypatch.setattr(transport.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(urllib3_hooks.socket, "getaddrinfo", lambda *_: [address] * 50)
+    monkeypatch.setattr(urllib3_hooks.socket, "socket", Deaf)
+    monkeypatch.setattr(urllib3_hooks.time, "monotonic", lambda: now[0])
     with pytest.raises(OSError):
-        transport._connected(Connection(), None)
+        urllib3_hooks.connected(Connection(), None)
     assert now[0] <= 4.0

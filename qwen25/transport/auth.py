@@ -1,0 +1,67 @@
+"""Which requests carry the token."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional, Union
+from urllib.parse import urlsplit
+
+import requests
+
+from ..errors import InvalidRequestError
+from .address import Address
+
+
+class TokenAuth(requests.auth.AuthBase):
+    """Who may see the token: the Space's own host, or Hugging Face if the environment has it.
+
+    It is given to requests at every request, also without a token: requests would otherwise put a
+    password from `~/.netrc` into its place.
+    """
+
+    def __init__(self, address: Address, token: Union[None, str, bool]) -> None:
+        self._token: Optional[str] = None
+        self._host: Optional[str] = None
+        if isinstance(token, str):
+            self._token = _token(token, "The token")
+            self._host = _host_asked(address.url)
+        elif token is None:
+            self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the token was given by name, which counts for more than one that was found."""
+        return self._host is not None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        other = not self.is_given and "Authorization" in request.headers
+        if self._token and not other and self._may_see(urlsplit(request.url or "")):
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def _may_see(self, url: Any) -> bool:
+        if self.is_given:
+            return bool(url.netloc == self._host)
+        host = url.hostname or ""
+        return url.scheme == "https" and any(
+            host == domain or host.endswith("." + domain)
+            for domain in ("huggingface.co", "hf.space")
+        )
+
+
+def _host_asked(url: str) -> str:
+    """The host and port of a URL as requests writes them: small letters, and ASCII only."""
+    request = requests.PreparedRequest()
+    try:
+        request.prepare_url(url, None)
+    except (requests.RequestException, UnicodeError):
+        return ""  # nothing can be asked there, and that will be said
+    return urlsplit(request.url or "").netloc
+
+
+def _token(token: str, name: str) -> str:
+    token = token.strip()  # a file's last line ends with a newline
+    if not (token.isascii() and token.isprintable()):
+        # requests would show it in its own error.
+        raise InvalidRequestError(f"{name} holds characters that no token has.")
+    return token

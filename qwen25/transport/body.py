@@ -1,0 +1,172 @@
+"""The bytes of a response as they arrive, within their limits."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import socket
+import sys
+import time
+import zlib
+from http.client import HTTPException
+from typing import Callable, Iterator, List, Optional, Type
+
+import requests
+import urllib3
+
+from ..errors import (
+    ConnectionFailedError,
+    ProtocolError,
+    QwenError,
+    StreamInterruptedError,
+)
+from ..protocol.origins import host
+from ..timeouts import Deadline
+from .exceptions import TRANSLATED, translate
+from .urllib3_hooks import READ_SIZE, LimitedResponse, file_of, let_wait, socket_of
+
+_log = logging.getLogger("qwen25")
+
+#: The largest body that is read as a whole, in bytes.
+BODY_LIMIT = 64 * 1024 * 1024
+#: Bytes of a refusal that are read for its reason.
+REASON_LIMIT = 65536
+#: Seconds to wait for the end of a body whose last event has come, so that its connection can be
+#: used again.
+DRAIN = 1.0
+
+
+def whole_body(response: requests.Response, deadline: Deadline) -> bytes:
+    """Read a body to its end; its connection can then be used again.
+
+    Raises:
+        ProtocolError: It is larger than `BODY_LIMIT`.
+    """
+    parts: List[bytes] = []
+    size = 0
+    for chunk in _chunks(response, deadline):
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise ProtocolError(
+                f"{host(response.url)} answers with more than {BODY_LIMIT // 1024**2} MiB.",
+                hint="This is no Gradio app: check the address.",
+            )
+        parts.append(chunk)
+    response.raw.release_conn()
+    return b"".join(parts)
+
+
+def start_of_body(response: requests.Response, deadline: Deadline) -> bytes:
+    """Read of a refusal what may hold its reason, as far as it comes."""
+    text = b""
+    try:
+        for chunk in _chunks(response, deadline):
+            text += chunk
+            if len(text) > REASON_LIMIT:
+                break
+        else:
+            response.raw.release_conn()
+    except QwenError as error:
+        _log.debug("the body of a refusal did not come: %s", error)  # its status is enough
+    return text
+
+
+def live_chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    """Hand on the bytes of a stream as they arrive, in every framing."""
+    # Before Python 3.13 http.client's read1 does not count, and would wait beyond the body's end.
+    length = response.headers.get("Content-Length", "")
+    rest = int(length) if length.isascii() and length.isdigit() else sys.maxsize
+
+    def read1() -> bytes:
+        nonlocal rest
+        data: bytes = file_of(response).read1(min(rest, READ_SIZE)) if rest else b""
+        rest -= len(data)
+        return data
+
+    read = read1 if length else functools.partial(file_of(response).read1, READ_SIZE)
+    return _read_all(response, deadline, read, StreamInterruptedError)
+
+
+def drain(response: requests.Response, deadline: Deadline) -> bool:
+    """Read a finished stream to its end; whether its connection can be used again."""
+    until = time.monotonic() + min(DRAIN, max(deadline.left(), 0.0))
+    fp = file_of(response)
+    pace = _pace(response, lambda: until - time.monotonic())
+    try:
+        pace()
+        while fp.read1(READ_SIZE):
+            pace()
+    except (OSError, HTTPException, urllib3.exceptions.HTTPError) as error:
+        # The answer is complete; a connection that ends badly now is only not used again.
+        _log.debug("the stream did not end well: %s", error)
+    if not getattr(fp, "isclosed", bool)():
+        return False
+    response.raw.release_conn()
+    return True
+
+
+def _chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+    """Read a body that is wanted as a whole."""
+    fp = file_of(response)
+    read = functools.partial(fp.read, READ_SIZE)
+    yield from _read_all(response, deadline, read, ConnectionFailedError)
+    if getattr(fp, "length", None):
+        # http.client is content with less than was promised when it is read in parts.
+        raise ConnectionFailedError(
+            f"The connection to {host(response.url)} broke in the middle of an answer.",
+            hint="Try again; does something between you and the Space cut it off?",
+        )
+
+
+def _read_all(
+    response: requests.Response,
+    deadline: Deadline,
+    read: Callable[[], bytes],
+    broken: Type[ConnectionFailedError],
+) -> Iterator[bytes]:
+    decode = _decoder(response)
+    pace = _pace(response, deadline.read_timeout)
+    try:
+        pace()
+        data = read()
+        while data:
+            yield data if decode is None else decode(data)
+            pace()
+            data = read()
+    except TRANSLATED as error:
+        raise translate(error, deadline, host(response.url), broken) from error
+
+
+def _decoder(response: requests.Response) -> Optional[Callable[[bytes], bytes]]:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress  # finds out which of them it is
+    raise ProtocolError(
+        f"{host(response.url)} compresses its answer with {encoding}, though it was asked not to.",
+        hint="Does a proxy do that? Go around it.",
+    )
+
+
+def _pace(response: requests.Response, patience: Callable[[], float]) -> Callable[[], None]:
+    """Let each read wait as long as `patience()` says; returns what to call before each."""
+    fp = file_of(response)
+    if isinstance(fp, LimitedResponse):
+        fp.limit(patience)
+        return _nothing
+
+    # A session of the user's own: its sockets can be told only while urllib3 shows them.
+    def set_timeout() -> None:
+        seconds = patience()
+        if seconds <= 0:
+            raise socket.timeout("timed out")
+        sock = socket_of(response)
+        if sock is not None:
+            let_wait(sock, seconds)
+
+    return set_timeout
+
+
+def _nothing() -> None:
+    """A `LimitedResponse` looks at its limit by itself, once a read of the socket."""
