@@ -16,6 +16,7 @@ from typing import (
     Optional,
     Set,
     Tuple,
+    TypeVar,
     Union,
 )
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClient", "AsyncConversation", "AsyncStream"]
 
+T = TypeVar("T")
+
 
 class AsyncClient:
     """`Client` for asyncio: the same arguments, answers, errors and order of pieces.
@@ -45,6 +48,22 @@ class AsyncClient:
     def __init__(self, space: Optional[str] = None, **options: Any) -> None:
         self._client = Client(space, **options)
         self._running: Set[Bridge] = set()
+
+    @classmethod
+    def of(cls, client: Client) -> AsyncClient:
+        """One that asks with a `Client`: its settings, its connections; `aclose` closes it too."""
+        made = cls.__new__(cls)
+        made._client = client
+        made._running = set()
+        return made
+
+    async def run(self, work: Callable[[Client], T]) -> T:
+        """Call a function with the blocking client in a thread: `lambda client: client.models`.
+
+        Cancelling the task cancels what the client does there.
+        """
+        result: T = await self._result(lambda put: put(work(self._client)))
+        return result
 
     async def complete(self, prompt: Prompt, **options: Any) -> str:
         """Ask, and wait for the whole answer; the arguments are those of `Client.complete`.
@@ -72,6 +91,14 @@ class AsyncClient:
             hand_over(self._client.stream(prompt, **_in_the_loop(options, put)), put)
 
         return AsyncStream(self._bridge(work))
+
+    async def json(self, prompt: Prompt, schema: Any = None, **options: Any) -> Any:
+        """Ask for JSON; the arguments are those of `Client.json`."""
+
+        def work(put: Put) -> None:
+            put(self._client.json(prompt, schema, **_in_the_loop(options, put)))
+
+        return await self._result(work)
 
     def conversation(self, **options: Any) -> AsyncConversation:
         """Begin a conversation; the arguments are those of `Client.conversation`."""

@@ -154,6 +154,31 @@ class Client:
         options = (system, model, history, timeout, on_event)
         return self._ask(prompt, *options, start_over=False)
 
+    def json(self, prompt: Prompt, schema: Any = None, *, tries: int = 2, **options: Any) -> Any:
+        """Ask for JSON, and return the first value in the answer.
+
+        An answer without JSON, or with JSON that does not fit, is asked for again with the reason.
+
+        Args:
+            prompt: A text, or a list of messages that ends with the user's turn.
+            schema: What the value has to fit: a JSON Schema as a dict, for which the extra `json`
+                is needed, or anything with `model_json_schema` and `model_validate`, such as a
+                class of pydantic, whose instance is returned. Default any JSON.
+            tries: How often to ask, at most.
+            options: Those of `complete`.
+
+        Raises:
+            GenerationError: No answer fits; `partial` is the last one.
+            QwenError: One of the errors of this library.
+        """
+        from .json_answer import JsonQuestion  # it knows json: importing this stays fast
+
+        question = JsonQuestion(prompt, schema, tries)
+        values: List[Any] = []
+        while not values:
+            values = question.read(self.complete(question.prompt, **options))
+        return values[0]
+
     def conversation(
         self,
         *,
