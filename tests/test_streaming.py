@@ -5,6 +5,7 @@ import threading
 import pytest
 import requests
 
+import qwen25
 from qwen25 import Client, GenerationError, InvalidRequestError, Note, Text
 from qwen25.testing import Fail, FakeSpace, Hang, Repeat, Replace
 
@@ -34,7 +35,7 @@ def test_text_grows_with_the_pieces(client):
 
 def test_the_request_is_in_the_queue_when_stream_returns(client, space):
     with client.stream("Hi") as stream:
-        assert space.requests[-1].path.endswith("/queue/join")
+        assert space.requests[-2].path.endswith("/queue/join")
         assert stream.event_id
         assert len(stream.session_hash) == 10
 
@@ -168,9 +169,9 @@ def test_a_stream_that_another_thread_closes_ends_quietly_at_any_moment(pieces):
 @pytest.mark.parametrize("own", [True, False])
 def test_closing_ends_the_wait_for_the_first_word(own):
     """Also on a session of the user's own, whose sockets are known only when one has answered."""
-    script = {"data": Hang()} if own else {"answer": ["Hello", Hang()]}
+    script = [Hang()] if own else ["Hello", Hang()]
     session = None if own else requests.Session()
-    with FakeSpace(**script) as space, Client(space.url, session=session) as client:
+    with FakeSpace(script) as space, Client(space.url, session=session) as client:
         stream = client.stream("Hi")
         thread, came, raised = reading_until(stream, 1)
         space.wait_for(lambda: any(r.path.endswith("/data") for r in space.requests))
@@ -181,6 +182,40 @@ def test_closing_ends_the_wait_for_the_first_word(own):
         assert raised == []
     if session is not None:
         session.close()
+
+
+def left_in_a_with_block(client):
+    with client.stream("Hi"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        pytest.param(lambda client: client.stream("Hi").close(), id="close"),
+        pytest.param(left_in_a_with_block, id="with"),
+        pytest.param(lambda client: client.stream("Hi") and None, id="garbage"),
+    ],
+)
+def test_a_stream_that_is_left_before_its_first_piece_tells_the_space(leave):
+    with FakeSpace(["Hello", Hang()]) as space, Client(space.url) as client:
+        leave(client)
+        space.wait_for(lambda: space.left == 1)
+
+
+@pytest.mark.parametrize("ask", ["complete", "stream"])
+def test_what_a_callback_raises_comes_out_at_once(ask):
+    """Also an error that would be tried again if the Space had caused it."""
+    mine = qwen25.QueueFullError("mine")
+
+    def on_event(event):
+        raise mine
+
+    with FakeSpace() as space, Client(space.url) as client:
+        with pytest.raises(qwen25.QueueFullError) as caught:
+            "".join(getattr(client, ask)("Hi", on_event=on_event))
+        assert caught.value is mine
+        assert len([request for request in space.requests if "join" in request.path]) == 1
 
 
 def test_an_event_may_close_the_stream_that_tells_it():

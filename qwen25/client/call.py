@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import Callable, Generator, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Union
 
 from ..errors import (
     AuthenticationError,
@@ -17,7 +17,6 @@ from ..errors import (
 )
 from ..events import Event, Note, Started
 from ..protocol.decoder import Decoder
-from ..protocol.endpoint import Wiring
 from ..protocol.prompt import Query
 from ..timeouts import Deadline
 from .cancellation import CancelScope
@@ -61,7 +60,7 @@ class Call:
         self._waiting: List[Event] = []  # events that came before the stream was open
         self._most = ""  # the longest text of the tries so far
         self._reread = False
-        self._wiring: Wiring
+        self._messages: Iterator[Dict[str, Any]]
         self._decoder: Optional[Decoder] = None
         self._api: Optional[SpaceApi] = app.connect()
         self._ended = threading.Event()  # ends the waiting for the next try
@@ -87,7 +86,7 @@ class Call:
         return self._decoder is not None and self._decoder.done
 
     def join(self) -> None:
-        """Put the request into the queue."""
+        """Put the request into the queue, and open the stream of its messages."""
         try:
             while True:
                 try:
@@ -168,12 +167,14 @@ class Call:
             self._reread = True
             self._app.forget()
             return self._join()
-        self._wiring = wiring
         self.session_hash = session_hash
         sent = wiring.layout.encode(self._query.history)
         self._decoder = Decoder(
             wiring.layout, wiring.output, sent, wiring.diffs, self._deadline.check
         )
+        # Opened before the first piece is asked for: the end of this stream is what tells the
+        # Space that its client has left, and a Space that is not told works on.
+        self._messages = api.listen(wiring.prefix, session_hash, self._deadline)
 
     def _read(self) -> Iterator[Union[str, Event]]:
         while self._waiting:
@@ -181,7 +182,7 @@ class Call:
         api, decoder = self._open_api(), self._decoder
         assert decoder is not None  # join() has made it
         feed = decoder.feed
-        for message in api.listen(self._wiring.prefix, self.session_hash, self._deadline):
+        for message in self._messages:
             item = feed(message)
             if isinstance(item, str):
                 if self.closed:
