@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from ..errors import ProtocolError
 from ..protocol import responses
-from ..protocol.origins import HUB, redirect_target
+from ..protocol.origins import HUB_API, redirect_target
 from ..protocol.sse import read_messages
 from ..timeouts import Deadline
 from ..transport.connection import Connection, SessionPool
@@ -41,8 +41,8 @@ class SpaceApi:
             if target is None:
                 config = responses.read_config(reply)
                 # The app may answer at another address than the one given: as https, mostly.
-                root = reply.url[: -len("/config")] if reply.url.endswith("/config") else ""
-                if root and root != self._pool.address.url:
+                root, path, rest = reply.url.rpartition("/config")
+                if path and not rest and "?" not in root and root != self._pool.address.url:
                     self._pool.address = self._pool.address._replace(url=root)
                 return config
             url = target
@@ -52,7 +52,7 @@ class SpaceApi:
 
     def stage(self, deadline: Deadline) -> Optional[str]:
         """Ask Hugging Face how the Space is; `None` when it does not say."""
-        url = f"{HUB}/api/spaces/{self._pool.address.id}"
+        url = f"{HUB_API}{self._pool.address.id}"
         return responses.read_stage(self._connection.fetch("GET", url, deadline))
 
     def queue_size(self, prefix: str, deadline: Deadline) -> Optional[int]:

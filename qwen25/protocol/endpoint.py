@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import EndpointNotFoundError, ProtocolError, UnknownModelError
 from .chatbot import ChatbotFormat, MessagesFormat, TuplesFormat
+from .origins import check_prefix
 from .prompt import Query
 
 #: Protocols whose values after the first come as diffs, and the one that repeats them whole.
@@ -84,7 +85,7 @@ class Wiring(NamedTuple):
         return cls(
             version=version,
             protocol=protocol,
-            prefix=str(config.get("api_prefix") or "").rstrip("/"),
+            prefix=check_prefix(config.get("api_prefix")),
             endpoint=function.name or "",
             fn_index=function.index,
             trigger_id=function.trigger_id,

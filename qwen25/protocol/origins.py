@@ -1,26 +1,40 @@
-"""Which URLs may be asked: those of the one server that was given, and no other."""
+"""Which URLs may be asked: those of the one server that was given, and no other.
+
+What a server says (a prefix in its configuration, the target of a redirect) never leads away.
+"""
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+import re
+from typing import Any, Optional, Tuple
+from urllib.parse import urljoin, urlsplit
 
-#: The server of Hugging Face that is asked how a Space is.
+from ..errors import ProtocolError
+
+#: The server of Hugging Face that is asked how a Space is, and the one path that is asked there.
 HUB = "https://huggingface.co"
+HUB_API = f"{HUB}/api/spaces/"
 
 _PORTS = {"http": 80, "https": 443}
+#: One segment of a path that any server takes as it is: no dots alone, nothing to decode.
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+#: What makes two parsers of URLs differ in where the host is.
+_TRICKS = re.compile(r"[\\\x00-\x20\x7f]")
+
+Origin = Tuple[str, str, Optional[int]]
 
 
-def origin(url: str) -> Tuple[str, str, Optional[int]]:
+def origin(url: str) -> Origin:
     """The scheme, host and port of a URL.
 
     Raises:
-        ValueError: It is not a URL, or its port is not a number of one.
+        ValueError: It is not a URL, has a name or a password, or could be read in two ways.
     """
-    return _origin(urlsplit(url))
-
-
-def _origin(parts: SplitResult) -> Tuple[str, str, Optional[int]]:
+    if _TRICKS.search(url):
+        raise ValueError("a character that no URL has")
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("a name or a password")
     port = parts.port
     return parts.scheme, parts.hostname or "", _PORTS.get(parts.scheme) if port is None else port
 
@@ -30,18 +44,60 @@ def host(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def check_target(url: str, root: str) -> None:
+    """Raise an error unless a URL is of the server of a root, or Hugging Face's API.
+
+    Raises:
+        ProtocolError: It is of another server, which includes another port.
+    """
+    try:
+        target = origin(url)
+        if _may_lead(origin(root), target) or (
+            url.startswith(HUB_API) and target == origin(HUB_API)
+        ):
+            return
+        where = host(url) or "no server"
+    except ValueError:
+        where = "an address that is none"
+    raise ProtocolError(
+        f"The Space leads to {where}, which is not the server that was given.",
+        hint="Nothing was sent there. If you trust that server, give its address as the Space.",
+    )
+
+
+def check_prefix(prefix: Any) -> str:
+    """The path below which an app has its API, as its configuration gives it.
+
+    Raises:
+        ProtocolError: It is not a plain path.
+    """
+    if prefix is None:
+        return ""
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(
+        prefix[:-1] if prefix[-1:] == "/" else prefix
+    ):
+        raise ProtocolError(
+            f"The app's configuration has an api_prefix that is not a plain path: {prefix!r:.100}.",
+            hint="Nothing was sent there. Do not trust this Space without a look at it.",
+        )
+    return prefix.rstrip("/")
+
+
 def redirect_target(url: str, location: Optional[str]) -> Optional[str]:
     """Where a redirect leads, if it may be followed; else `None`.
 
     It may lead to another path of the same server, or to the same host over TLS. Another port is
     another server.
     """
-    if not location:
+    if not location or _TRICKS.search(location):
         return None
     try:
         target = urljoin(url, location)
-        before, after = origin(url), origin(target)
+        return target if _may_lead(origin(url), origin(target)) else None
     except ValueError:
         return None
-    upgrade = ("https", before[1], 443)
-    return target if after == before or (before[0] == "http" and after == upgrade) else None
+
+
+def _may_lead(before: Origin, after: Origin) -> bool:
+    upgrade = before == ("http", before[1], 80) and after == ("https", before[1], 443)
+    return bool(after[1]) and after[0] in _PORTS and (after == before or upgrade)

@@ -1,4 +1,4 @@
-"""Which requests carry the token."""
+"""Which requests carry the token, and which the cookies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
 import requests
+from requests.cookies import RequestsCookieJar
 
 from ..errors import InvalidRequestError
 from .address import Address
@@ -47,6 +48,17 @@ class TokenAuth(requests.auth.AuthBase):
             host == domain or host.endswith("." + domain)
             for domain in ("huggingface.co", "hf.space")
         )
+
+
+class SecureCookies(RequestsCookieJar):
+    """Cookies that came over https, such as a login's, go over https only."""
+
+    def make_cookies(self, response: Any, request: Any) -> Any:
+        cookies = super().make_cookies(response, request)
+        if request.type == "https":
+            for cookie in cookies:
+                cookie.secure = True
+        return cookies
 
 
 def _host_asked(url: str) -> str:

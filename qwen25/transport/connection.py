@@ -11,15 +11,14 @@ import time
 from typing import Any, Iterator, List, Mapping, Optional, Union
 
 import requests
-from requests.cookies import RequestsCookieJar
 
 from ..errors import InvalidRequestError, ProtocolError
-from ..protocol.origins import HUB, host
+from ..protocol.origins import HUB_API, check_target, host
 from ..protocol.responses import Reply
 from ..timeouts import Deadline
 from ..version import __version__
 from .address import Address
-from .auth import TokenAuth
+from .auth import SecureCookies, TokenAuth
 from .body import drain, live_chunks, start_of_body, whole_body
 from .exceptions import TRANSLATED, translate
 from .urllib3_hooks import LimitedAdapter, Watcher, shut_down, socket_of
@@ -52,7 +51,7 @@ class SessionPool:
         self.closed = False
         self.foreign = session
         # One jar for all sessions: the cookies of a login and of a replica belong to the Space.
-        self._cookies = RequestsCookieJar()
+        self._cookies = SecureCookies()
         self._idle: List[requests.Session] = []
         self._process = os.getpid()
 
@@ -203,13 +202,14 @@ class Connection(Watcher):
         pool = self.pool
         root = pool.address.url
         url = root + target if target.startswith("/") else target
+        check_target(url, root)
         headers = {
             "User-Agent": f"qwen25/{__version__}",
             "Accept": accept,
             # A compressor would hold bytes back.
             "Accept-Encoding": "identity",
         }
-        if not url.startswith(f"{HUB}/"):
+        if not url.startswith(HUB_API):
             headers["Referer"] = f"{root}/?__theme=system"
             headers.update(pool.headers)
         patience = deadline.read_timeout()
@@ -266,7 +266,7 @@ class Connection(Watcher):
 
     def _auth(self, url: str) -> Any:
         auth = self.pool.auth
-        if self._own or auth.is_given or url.startswith(f"{HUB}/"):
+        if self._own or auth.is_given or url.startswith(HUB_API):
             return auth
         # A session that was given may have its own way to be let in.
         return self.session.auth or auth

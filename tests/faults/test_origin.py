@@ -1,0 +1,97 @@
+"""Whatever a server says, only the server that was given is asked: looked at on the wire."""
+
+import pytest
+import requests
+import responses
+from recordings import config
+
+import qwen25
+from qwen25 import Client
+from qwen25.testing import FakeSpace, Reply
+from qwen25.timeouts import Clock, Deadline
+from qwen25.transport.address import Address
+from qwen25.transport.auth import SecureCookies
+from qwen25.transport.connection import SessionPool
+
+
+@pytest.mark.parametrize("key", ["api_prefix", "root"])
+@pytest.mark.parametrize("trick", ["{url}/x", "//{host}", "@{host}/x", "\\\\{host}", ".{host}"])
+def test_a_configuration_does_not_lead_to_another_server(key, trick, monkeypatch):
+    """Neither the prompt, nor headers, nor a token go there."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with FakeSpace() as other, FakeSpace() as space:
+        value = trick.format(url=other.url, host=other.url[len("http://") :])
+        space.config = Reply(200, {**space.wiring(), key: value})
+        with Client(space.url, headers={"X-Key": "k"}, max_retries=0) as client:
+            if key == "root":
+                client.complete("Hi")  # which does not count
+            else:
+                with pytest.raises(qwen25.ProtocolError):
+                    client.complete("Hi")
+                assert [request.path for request in space.requests] == ["/config"]
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("prefix", ["https://evil.hf.space", "https://huggingface.co/x"])
+def test_a_configuration_does_not_lead_the_environments_token_away(prefix, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with responses.RequestsMock() as web:
+        web.get(
+            "http://space.example/config",
+            json={**config("gradio-5.50.0-tuples"), "api_prefix": prefix},
+        )
+        with pytest.raises(qwen25.ProtocolError):
+            Client("http://space.example", max_retries=0).complete("Hi")
+        assert len(web.calls) == 1
+
+
+def test_a_session_that_was_given_is_held_to_the_server_too():
+    with FakeSpace() as other, FakeSpace() as space, requests.Session() as session:
+        space.config = Reply(307, headers={"Location": f"{other.url}/config"})
+        with pytest.raises(qwen25.ProtocolError):
+            Client(space.url, session=session).complete("Hi")
+        assert other.requests == []
+
+
+def test_a_connection_asks_no_other_server():
+    """The last line of defence, were all else to fail."""
+    options = dict(token=None, proxy=None, headers=None, verify=True, session=None)
+    with FakeSpace() as other, FakeSpace() as space:
+        connection = SessionPool(Address(space.url, None), **options).acquire()
+        with pytest.raises(qwen25.ProtocolError):
+            deadline = Deadline(qwen25.Timeout(), Clock())
+            connection.fetch("GET", f"{other.url}/config", deadline)
+        assert other.requests == []
+
+
+def test_a_logins_cookie_that_came_over_https_does_not_go_over_http():
+    jar = SecureCookies()
+    with responses.RequestsMock() as web:
+        for scheme in ("https", "http"):
+            web.get(f"{scheme}://a.example/", headers={"Set-Cookie": f"{scheme}=1; Path=/"})
+        with requests.Session() as session:
+            session.cookies = jar
+            session.get("https://a.example/")
+            session.get("http://a.example/")
+            session.get("http://a.example/")
+            session.get("https://a.example/")
+            seen = [call.request.headers.get("Cookie", "") for call in web.calls]
+    assert seen[:3] == ["", "", "http=1"]
+    assert sorted(seen[3].split("; ")) == ["http=1", "https=1"]
+
+
+@pytest.mark.parametrize("where", ["config", "join", "data"])
+@pytest.mark.parametrize(
+    "location", ["\\\\{}/x", "/\\{}/x", "//{}/x", "http://space.example@{}/x", "http://me@{own}/x"]
+)
+def test_a_redirect_with_a_trick_is_told_and_not_followed(where, location):
+    with FakeSpace() as other, FakeSpace() as space:
+        hosts = [each.url[len("http://") :] for each in (other, space)]
+        target = location.format(hosts[0], own=hosts[1])
+        setattr(space, where, Reply(307, headers={"Location": target}))
+        with Client(space.url, max_retries=0) as client:
+            with pytest.raises(qwen25.ProtocolError):
+                client.complete("Hi")
+        assert other.requests == []
+        paths = [request.path for request in space.requests]
+        assert "/x" not in paths
