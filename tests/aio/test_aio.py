@@ -672,7 +672,6 @@ def test_a_stream_is_closed_by_another_task(stage, monkeypatch):
                 assert task.result() in ([], ["one"])
             else:
                 assert isinstance(task.exception(), qwen25.InvalidRequestError)
-                assert stage not in (queued, streaming)
 
     with at(stage, monkeypatch) as found:
         run(main(*found))
