@@ -42,6 +42,7 @@ lint: $(VENV)/linters
 	$(BIN)/flake8 $(SOURCES)
 	$(BIN)/mypy qwen25 tests/typing
 	$(BIN)/bandit --quiet --recursive --ini setup.cfg qwen25
+	$(BIN)/python tests/check_layers.py
 	$(BIN)/python tests/check_package.py
 
 matrix: $(VENV)/matrix
