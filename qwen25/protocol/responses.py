@@ -24,6 +24,8 @@ from .origins import host
 
 #: The longest wait that a server is obeyed in, in seconds.
 DAY = 86_400.0
+#: Statuses with which an app, or a server before it, refuses what it was sent.
+_ABOUT_THE_PROMPT = (400, 413, 414, 422)
 _PROXY_HINT = "Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment."
 
 
@@ -108,7 +110,7 @@ def error_for(reply: Reply) -> QwenError:
             status=status,
             retry_after=retry_after,
         )
-    if status >= 500:
+    if 500 <= status < 600:
         return SpaceUnavailableError(
             f"The Space's server answers with an error (HTTP {status}){said}",
             hint="The Space may be starting, overloaded or broken: try again in a minute, or"
@@ -117,9 +119,19 @@ def error_for(reply: Reply) -> QwenError:
             retry_after=retry_after,
             **reply.where,
         )
-    return InvalidRequestError(
-        f"The Space refused the request (HTTP {status}){said}",
-        hint="Check the prompt: its length, and what the app accepts.",
+    if 400 <= status < 500:
+        return InvalidRequestError(
+            f"The Space refused the request (HTTP {status}){said}",
+            hint=(
+                "Check the prompt: its length, and what the app accepts."
+                if status in _ABOUT_THE_PROMPT
+                else "Open the Space in a browser and see whether it answers there."
+            ),
+            status=status,
+        )
+    return ProtocolError(
+        f"The Space answers with HTTP {status}, which is no answer to this request.",
+        hint="Does something between you and the Space answer in its place? Open it in a browser.",
         status=status,
     )
 
@@ -179,7 +191,10 @@ def read_event_id(reply: Reply) -> str:
     """
     check(reply)
     try:
-        return str(json.loads(reply.body)["event_id"])
+        event_id = json.loads(reply.body)["event_id"]
+        if not isinstance(event_id, str):
+            raise TypeError("not a string")
+        return event_id
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(
             "The Space took the request and gave no event id for it.",
@@ -191,7 +206,7 @@ def check_stream(reply: Reply) -> None:
     """Raise an error unless this is the head of a stream of events."""
     check(reply)
     kind = reply.headers.get("Content-Type", "")
-    if not kind.lower().startswith("text/event-stream"):
+    if kind.partition(";")[0].strip().lower() != "text/event-stream":
         raise ProtocolError(
             f"The Space answers with {kind or 'an untyped body'}; a text/event-stream was"
             " expected.",
@@ -227,7 +242,7 @@ def read_queue_size(reply: Reply) -> Optional[int]:
         size = json.loads(reply.body)["queue_size"]
     except (QwenError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return size if isinstance(size, int) else None
+    return size if type(size) is int else None
 
 
 def refusal_reason(body: bytes) -> str:
@@ -238,7 +253,7 @@ def refusal_reason(body: bytes) -> str:
         return ""
     if isinstance(detail, dict):
         detail = detail.get("error") or detail.get("message") or detail
-    return str(detail)[:500]
+    return "" if detail is None else str(detail)[:500]
 
 
 def wait_asked_for(headers: Mapping[str, str], now: float) -> Optional[float]:
