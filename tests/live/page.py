@@ -200,7 +200,7 @@ def texts_of(content):
 
 
 def api_of(page):
-    """The function of a `gr.ChatInterface` that is made for other programs."""
+    """The function of a `gr.ChatInterface` that is made for other programs, if there is one."""
     for number, function in page.functions.items():
         kinds = [page.components[part]["type"] for part in function["inputs"]]
         made = [page.components[part]["type"] for part in function["outputs"]]
@@ -209,11 +209,12 @@ def api_of(page):
             and kinds[1:2] == ["state"]
             and made[:1] in (["textbox"], ["json"])
             and made[1:2] == ["state"]
+            and [target[1] for target in function["targets"]] == ["click"]
             and "chatbot" not in kinds + made
             and function.get("trigger_after") is None
         ):
             return number
-    raise LookupError("no API of a ChatInterface")
+    return None
 
 
 def call_api(page, query):

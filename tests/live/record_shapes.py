@@ -2,7 +2,8 @@
 
     python tests/live/record_shapes.py [NAME ...]
 
-writes `tests/transcripts/shapes/VERSION/NAME/config.json` and `walk.json`. A `walk.json` has the
+writes `tests/transcripts/shapes/VERSION/NAME/config.json` and `walk.json`, unless they say nothing
+that the recordings of the versions next to it do not. A `walk.json` has the
 walks by name, each `{"query", "history", "text", "steps"}`: what was asked, the turns that were to
 be known, the text that the page shows at the end (thoughts left out), and for each step its
 `{"request", "messages"}`: the body of `/queue/join` and every message of `/queue/data` but the
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,12 +92,13 @@ def tidy(text, url):
 
 
 #: What is one line of a recording, however deep it is.
-LEAVES = ("request", "history", "props")
+LEAVES = ("request", "props")
 
 
 def dump(thing, depth, indent=0, key=None):
     """JSON with a line for each thing down to a depth, so that differences can be read."""
-    if not depth or not thing or not isinstance(thing, (dict, list)) or key in LEAVES:
+    turns = key == "history" and isinstance(thing, list)
+    if not depth or not thing or not isinstance(thing, (dict, list)) or key in LEAVES or turns:
         return json.dumps(thing, ensure_ascii=False)
     pad = "\n" + " " * (indent + 1)
     if isinstance(thing, dict):
@@ -116,6 +119,10 @@ class Walk:
         self.before = len(page.steps)
 
     def told(self, text):
+        for step in self.page.steps[self.before :]:
+            for message in step["messages"]:
+                if message.get("success") is False:
+                    raise RuntimeError("step {}: {}".format(step["request"]["fn_index"], message))
         steps = json.dumps(self.page.steps[self.before :])
         return {
             "query": self.query,
@@ -152,7 +159,7 @@ def walks(name, url):
         page = pages.Page(url, auth)
         pages.give_history(page, TURNS)
         found["history"] = ask(page, QUERY, TURNS)
-    if it.api:
+    if it.api and pages.api_of(page) is not None:
         page = pages.Page(url, auth)
         found["first"] = ask_api(page, QUERY)
         found["second"] = ask_api(page, SECOND, [turn])
@@ -165,6 +172,42 @@ def walks(name, url):
                 print("! not what the page shows:", walk, repr(found[walk]["text"]))
                 found[walk] = on_page
     return config, found
+
+
+#: The versions whose recordings are always kept.
+KEPT = ("4.10.0", "4.44.1", "5.50.0", "6.31.0")
+
+
+def wiring(folder):
+    """What a recording says apart from its version's number, props and texts of fields."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    found = json.loads((folder / "walk.json").read_text(encoding="utf-8"))
+    parts = [(part["id"], part["type"], part["props"].get("type")) for part in config["components"]]
+    names = ("targets", "inputs", "outputs", "trigger_after", "backend_fn", "queue", "types")
+    functions = [[function.get(name) for name in names] for function in config["dependencies"]]
+    for walk in found.values():
+        for step in walk["steps"]:
+            step["messages"] = [
+                (message["msg"], (message.get("output") or {}).get("data"))
+                for message in step["messages"]
+            ]
+    return json.dumps([parts, functions, found])
+
+
+def drop_equal(folder, name):
+    """Remove recordings of a shape that say nothing new beside those of the versions next to it."""
+
+    def number(path):
+        return tuple(map(int, path.parent.name.split(".")))
+
+    paths = sorted(folder.glob("*/" + name), key=number)
+    wirings = [wiring(path) for path in paths]
+    for before, path, after in zip(range(len(paths)), paths[1:-1], range(2, len(paths))):
+        if path.parent.name not in KEPT and wirings[before + 1] in (
+            wirings[before],
+            wirings[after],
+        ):
+            shutil.rmtree(path)
 
 
 class Launcher:
@@ -209,11 +252,11 @@ def main(names):
                 continue
             target = folder / name
             target.mkdir(parents=True, exist_ok=True)
-            for file, thing, depth in [("config", trimmed(config), 2), ("walk", found, 6)]:
-                text = tidy(dump(thing, depth), url)
+            for file, thing, depth in [("config", trimmed(config), 2), ("walk", found, 5)]:
+                text = tidy(dump(thing, depth), url) + "\n"
                 (target / (file + ".json")).write_text(text, encoding="utf-8")
-            sizes = [(target / file).stat().st_size for file in ("config.json", "walk.json")]
-            print(name, *sizes, *("{}={}".format(k, len(v["steps"])) for k, v in found.items()))
+            drop_equal(folder.parent, name)
+            print(name, *("{}={}".format(walk, len(it["steps"])) for walk, it in found.items()))
     finally:
         launcher.stop()
 

@@ -10,13 +10,11 @@ def user(message, history):
 
 def bot(history):
     query, earlier = flat(history[-1])[0], history[:-1]
-    thought = gr.ChatMessage(role="assistant", content="", metadata={"title": "Thinking"})
-    history = history + [thought]
     for text in ["The user says", "The user says something."]:
-        thought.content = text
-        yield history
+        thought = gr.ChatMessage(role="assistant", content=text, metadata={"title": "Thinking"})
+        yield history + [thought]
     for text in write(query, earlier):
-        yield history + [gr.ChatMessage(role="assistant", content=text)]
+        yield history + [thought, gr.ChatMessage(role="assistant", content=text)]
 
 
 with gr.Blocks() as demo:

@@ -15,8 +15,8 @@ def shape(since=(4, 0), before=(99,), start=("textbox", None, "submit"), text="c
     return Shape(since, before, start, text, False)
 
 
-def chat_interface(since=(4, 0), before=(99,)):
-    return Shape(since, before, ("api", None, "submit"), "chatbot", True)
+def chat_interface(since=(4, 0), before=(99,), start=("api", None, "submit")):
+    return Shape(since, before, start, "chatbot", True)
 
 
 MULTIMODAL = ("multimodaltextbox", None, "submit")
@@ -45,16 +45,16 @@ SHAPES = {
     "chat_interface_plain": chat_interface(),
     "chat_interface_inputs": chat_interface(),
     "chat_interface_model": chat_interface(),
-    "chat_interface_multimodal": chat_interface((4, 29)),
+    "chat_interface_multimodal": chat_interface((4, 29), start=MULTIMODAL),
     "chat_interface_examples": chat_interface(),
-    "chat_interface_save_history": chat_interface((5, 9)),
+    "chat_interface_save_history": chat_interface((5, 20)),
     "chat_interface_messages": chat_interface((4, 44), (6,)),
     "chat_interface_in_blocks": chat_interface(),
     "chat_interface_tabs": chat_interface(),
     "chat_interface_message": chat_interface((4, 44)),
-    "chat_interface_list": chat_interface((5, 9)),
-    "chat_interface_thought": chat_interface((5, 9)),
-    "chat_interface_file": chat_interface((5, 9)),
+    "chat_interface_list": chat_interface((5, 20)),
+    "chat_interface_thought": chat_interface((5, 20)),
+    "chat_interface_file": chat_interface((5, 20)),
     "chat_interface_outputs": chat_interface((5, 9)),
 }
 

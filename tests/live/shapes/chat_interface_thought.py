@@ -4,17 +4,19 @@ import gradio as gr
 from words import MESSAGES, write
 
 
+def think(text, status="pending"):
+    metadata = {"title": "Thinking", "id": 0, "status": status}
+    return gr.ChatMessage(role="assistant", content=text, metadata=metadata)
+
+
 def respond(message, history):
-    thought = gr.ChatMessage(
-        role="assistant", content="", metadata={"title": "Thinking", "id": 0, "status": "pending"}
-    )
-    yield thought
-    for text in ["The user says", "The user says something.", "The user says something. I echo."]:
-        thought.content = text
-        yield thought
-    thought.metadata["status"] = "done"
+    for text in ["", "The user says", "The user says something.", "The user says. I echo."]:
+        yield think(text)
     for text in write(message, history):
-        yield [thought, gr.ChatMessage(role="assistant", content=text)]
+        yield [
+            think("The user says. I echo.", "done"),
+            gr.ChatMessage(role="assistant", content=text),
+        ]
 
 
 demo = gr.ChatInterface(respond, **MESSAGES)

@@ -11,10 +11,8 @@ def user(message, history):
 def bot(history):
     query = flat(history[-1])[0]
     earlier = history[:-1]
-    history.append({"role": "assistant", "content": ""})
     for text in write(query, earlier):
-        history[-1]["content"] = text
-        yield history
+        yield history + [{"role": "assistant", "content": text}]
 
 
 with gr.Blocks() as demo:
