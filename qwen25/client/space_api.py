@@ -76,7 +76,7 @@ class SpaceApi:
         except BaseException:
             self.close_stream()
             raise
-        return read_messages(self._connection.chunks(deadline))
+        return read_messages(self._connection.chunks(deadline), deadline.check)
 
     def finish(self, deadline: Deadline) -> None:
         """Read a finished stream to its end, so that its connection can be used again."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import GenerationError, ProtocolError
 from ..events import Event, Note, Progress, Queued, Started, Step
 from .characters import REPLACEMENT, join_surrogates, one_line, split_unfinished
 from .chatbot import ChatbotFormat, Path
+from .pacing import CheckTime, no_limit
 
 _log = logging.getLogger("qwen25")
 
@@ -30,10 +31,6 @@ _MOST_CHANGES = 100_000
 _MOST_STEPS = 100
 #: A queue's numbers are below this.
 _LARGEST_COUNT = 2**53
-
-
-def _no_limit() -> None:
-    """Time is not limited."""
 
 
 class Decoder:
@@ -54,7 +51,7 @@ class Decoder:
         output: int,
         sent: Sequence[Any],
         diffs: bool,
-        check_time: Callable[[], None] = _no_limit,
+        check_time: CheckTime = no_limit,
     ) -> None:
         #: The server has said that the answer is complete.
         self.done = False

@@ -1,23 +1,44 @@
-"""From the bytes of a queue's stream to its messages; pure, and live at every chunk border."""
+"""From the bytes of a queue's stream to its messages; pure, and live at every chunk border.
+
+The usual event is one line, and sseclient-py reads it. It copies an event once for each of its
+lines, and ten times in all; what is long or has other lines is read here, at a cost that grows with
+its bytes only.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-from typing import Any, Dict, Iterable, Iterator
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import sseclient
 
 from ..errors import ProtocolError, QwenError
+from .json_reader import read_json_between
+from .pacing import CheckTime, no_limit
 
 #: The largest event that is read, in bytes.
 EVENT_LIMIT = 64 * 1024 * 1024
 
+#: The largest block of events for sseclient-py, in bytes; two reads of a socket.
+_USUAL_SIZE = 128 * 1024
+#: How many lines are read between two looks at the time.
+_STRIDE = 1024
+
 _BOM = b"\xef\xbb\xbf"
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+_Bytes = Union[bytes, bytearray]
 
 
-def read_messages(chunks: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
+def read_messages(
+    chunks: Iterable[bytes], check_time: CheckTime = no_limit
+) -> Iterator[Dict[str, Any]]:
     """Decode the events of a stream; an event that the stream breaks off is not handed out.
+
+    Args:
+        chunks: The bytes, cut anywhere.
+        check_time: Called at each chunk, and while a long event is read; raises `TimedOutError`
+            when the time is over.
 
     Raises:
         ProtocolError: An event is not UTF-8, not a JSON object, or larger than `EVENT_LIMIT`.
@@ -31,13 +52,25 @@ def read_messages(chunks: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
         )
     # raw_decode leaves out what json.loads does around it for every text.
     decode = json.JSONDecoder().raw_decode
+    blocks = _whole_events(chunks, check_time)
+    others: List[_Bytes] = []
     try:
-        for event in sseclient.SSEClient(_whole_events(chunks)).events():
-            data = event.data.strip()
-            message, end = decode(data)
-            if end != len(data) or message.__class__ is not dict:
-                raise ValueError("not one JSON object")
-            yield message
+        while True:
+            for event in sseclient.SSEClient(_usual(blocks, others)).events():
+                data = event.data.strip()
+                message, end = decode(data)
+                if end != len(data) or message.__class__ is not dict:
+                    raise ValueError("not one JSON object")
+                yield message
+            if not others:
+                return
+            for text, start, stop in _data(others.pop(), check_time):
+                message = read_json_between(text, start, stop, check_time)
+                del text
+                if message.__class__ is not dict:
+                    raise ValueError("not one JSON object")
+                yield message
+                del message
     except QwenError:
         raise
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
@@ -47,34 +80,104 @@ def read_messages(chunks: Iterable[bytes]) -> Iterator[Dict[str, Any]]:
         ) from error
 
 
-def _whole_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _whole_events(chunks: Iterable[bytes], check_time: CheckTime) -> Iterator[_Bytes]:
     """Cut a stream only where an event ends.
 
     sseclient-py takes half an event at the end of a stream for a whole one, and is slow at
-    stitching; chunks of whole events spare it both.
+    stitching; blocks of whole events spare it both.
     """
     pending = bytearray()
     searched = 0
-    for chunk in _without_bom(chunks):
-        if not pending and chunk.endswith(_EVENT_ENDS):
+    for chunk in _with_newlines(_without_bom(chunks)):
+        check_time()
+        if not pending and chunk.endswith(b"\n\n"):
             yield chunk
             continue
         pending += chunk
-        cut = 0
-        if b"\n" in chunk or b"\r" in chunk:  # seldom inside a large event, and found quickly
-            for end in _EVENT_ENDS:
-                found = pending.rfind(end, searched)
-                if found >= 0:
-                    cut = max(cut, found + len(end))
-        if cut:
-            yield bytes(memoryview(pending)[:cut])
-            del pending[:cut]
+        # Few chunks of a large event have a line's end, and those are found quickly.
+        cut = pending.rfind(b"\n\n", searched) + 2 if b"\n" in chunk else 1
+        if cut > 1:
+            block, pending = pending, pending[cut:]
+            del block[cut:]
+            yield block
+            del block
         elif len(pending) > EVENT_LIMIT:
             raise ProtocolError(
                 f"The Space sent an event of more than {EVENT_LIMIT // 1024**2} MiB.",
                 hint="This is not an answer; look at the Space in a browser.",
             )
-        searched = max(0, len(pending) - 3)
+        searched = max(0, len(pending) - 1)
+
+
+def _usual(blocks: Iterator[_Bytes], others: List[_Bytes]) -> Iterator[bytes]:
+    """Hand on blocks of short events of one line, up to the first block of `others`."""
+    for block in blocks:
+        events = block.count(b"\n\ndata:") + 1
+        usual = block.startswith(b"data:") and block.count(b"\n") == 2 * events
+        if not usual or len(block) > _USUAL_SIZE:
+            others.append(block)
+            return
+        yield bytes(block)
+
+
+def _data(block: _Bytes, check_time: CheckTime) -> Iterator[Tuple[str, int, int]]:
+    """The data of each event, as a text with the place where it begins and ends.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+    failure = None
+    try:
+        text = str(block, "utf-8")
+    except UnicodeDecodeError as error:
+        # The events before it are handed out first.
+        text, failure = str(block[: error.start], "utf-8"), error
+    if isinstance(block, bytearray):
+        block.clear()  # it may be large
+    first: Optional[Tuple[int, int]] = None  # the event's first line of data
+    joined: Optional[io.StringIO] = None  # all of them, if there are more
+    start = count = 0
+    while True:
+        stop = text.find("\n", start)
+        if stop < 0:
+            break
+        count += 1
+        if not count % _STRIDE:
+            check_time()
+        if stop == start:
+            if joined is not None:
+                yield joined.getvalue(), 0, joined.tell()
+            elif first is not None:
+                yield (text, *first)
+            first = joined = None
+        elif text.startswith(("data:", "data\n"), start):
+            begin = min(start + len("data:"), stop)
+            begin += text.startswith(" ", begin)
+            if first is None:
+                first = begin, stop
+            else:
+                if joined is None:
+                    joined = io.StringIO()
+                    joined.write(text[first[0] : first[1]])
+                joined.write("\n")
+                joined.write(text[begin:stop])
+        start = stop + 1
+    if failure is not None:
+        raise failure
+
+
+def _with_newlines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """End each line by a newline, where a stream may also have CR, or both."""
+    after_return = False
+    for chunk in chunks:
+        if after_return and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            after_return = False
+        if b"\r" in chunk:
+            after_return = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        elif chunk:
+            after_return = False
+        yield chunk
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
