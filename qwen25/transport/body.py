@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import socket
-import sys
 import time
 import zlib
 from http.client import HTTPException
@@ -27,13 +26,19 @@ from .urllib3_hooks import READ_SIZE, LimitedResponse, file_of, let_wait, socket
 
 _log = logging.getLogger("qwen25")
 
-#: The largest body that is read as a whole, in bytes.
-BODY_LIMIT = 64 * 1024 * 1024
+#: The largest body that is read as a whole, in bytes: of a configuration, a login, a join.
+BODY_LIMIT = 8 * 1024 * 1024
 #: Bytes of a refusal that are read for its reason.
 REASON_LIMIT = 65536
 #: Seconds to wait for the end of a body whose last event has come, so that its connection can be
 #: used again.
 DRAIN = 1.0
+#: Bytes that are decompressed in one step.
+_STEP = 65536
+#: A stream of which so many bytes are decompressed has to have been more than one in `_MOST_RATIO`
+#: of that; deflate itself ends at about 1,030, and Gradio's streams are far below.
+_FREE_BYTES = 8 * 1024 * 1024
+_MOST_RATIO = 300
 
 
 def whole_body(response: requests.Response, deadline: Deadline) -> bytes:
@@ -73,17 +78,17 @@ def start_of_body(response: requests.Response, deadline: Deadline) -> bytes:
 
 def live_chunks(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
     """Hand on the bytes of a stream as they arrive, in every framing."""
+    fp = file_of(response)
     # Before Python 3.13 http.client's read1 does not count, and would wait beyond the body's end.
-    length = response.headers.get("Content-Length", "")
-    rest = int(length) if length.isascii() and length.isdigit() else sys.maxsize
+    rest: Optional[int] = getattr(fp, "length", None)
 
     def read1() -> bytes:
         nonlocal rest
-        data: bytes = file_of(response).read1(min(rest, READ_SIZE)) if rest else b""
-        rest -= len(data)
+        data: bytes = fp.read1(min(rest, READ_SIZE)) if rest else b""
+        rest = (rest or 0) - len(data)
         return data
 
-    read = read1 if length else functools.partial(file_of(response).read1, READ_SIZE)
+    read = functools.partial(fp.read1, READ_SIZE) if rest is None else read1
     return _read_all(response, deadline, read, StreamInterruptedError)
 
 
@@ -124,29 +129,58 @@ def _read_all(
     read: Callable[[], bytes],
     broken: Type[ConnectionFailedError],
 ) -> Iterator[bytes]:
-    decode = _decoder(response)
+    inflate = _inflater(response, deadline)
     pace = _pace(response, deadline.read_timeout)
     try:
         pace()
         data = read()
         while data:
-            yield data if decode is None else decode(data)
+            if inflate is None:
+                yield data
+            else:
+                yield from inflate(data)
             pace()
             data = read()
     except TRANSLATED as error:
         raise translate(error, deadline, host(response.url), broken) from error
 
 
-def _decoder(response: requests.Response) -> Optional[Callable[[bytes], bytes]]:
+def _inflater(
+    response: requests.Response, deadline: Deadline
+) -> Optional[Callable[[bytes], Iterator[bytes]]]:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
         return None
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress  # finds out which of them it is
-    raise ProtocolError(
-        f"{host(response.url)} compresses its answer with {encoding}, though it was asked not to.",
-        hint="Does a proxy do that? Go around it.",
-    )
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ProtocolError(
+            f"{host(response.url)} compresses its answer with {encoding}, though it was asked not"
+            " to.",
+            hint="Does a proxy do that? Go around it.",
+        )
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out which of them it is
+    taken = given = 0
+
+    def inflate(data: bytes) -> Iterator[bytes]:
+        nonlocal taken, given
+        taken += len(data)
+        more = not decompressor.eof
+        while more:
+            if deadline.left() <= 0:
+                raise deadline.timeout_error()
+            piece = decompressor.decompress(data, _STEP)
+            given += len(piece)
+            if given > _FREE_BYTES and given > taken * _MOST_RATIO:
+                raise ProtocolError(
+                    f"{host(response.url)} sent {taken} compressed bytes that unpack to more than"
+                    f" {given}.",
+                    hint="This is not an answer; look at the Space in a browser.",
+                )
+            data = decompressor.unconsumed_tail
+            more = bool(data) or len(piece) == _STEP
+            if piece:
+                yield piece
+
+    return inflate
 
 
 def _pace(response: requests.Response, patience: Callable[[], float]) -> Callable[[], None]:

@@ -219,6 +219,13 @@ class LimitedResponse(http.client.HTTPResponse):
         self._reader = _LimitedReader(self.fp.detach(), sock, patience)
         self.fp = io.BufferedReader(self._reader, READ_SIZE)
 
+    def begin(self) -> None:
+        """Read the head; http.client itself passes over no interim response but 100."""
+        super().begin()
+        while self.status != 101 and 100 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
     def limit(self, patience: Callable[[], float]) -> None:
         """From now on, let each read wait as long as `patience()` says."""
         self._reader.patience = patience
