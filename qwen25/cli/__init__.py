@@ -22,6 +22,7 @@ _COMMANDS = {
     "chat": "ask in turns",
     "batch": "ask all questions of a file",
     "serve": "run a Space on this machine",
+    "api": "answer programs that speak OpenAI's protocol",
     "models": "list the sizes that the Space offers",
     "status": "tell whether the Space is up, and how it is asked",
 }
@@ -32,6 +33,7 @@ options of a question: qwen25 ask --help; of another command: qwen25 COMMAND --h
 environment:
   QWEN25_SPACE   the Space to ask
   QWEN25_AUTH    NAME:PASSWORD, for the login of the app in QWEN25_SPACE
+  QWEN25_API_KEY what callers of qwen25 api have to send as their key
   HF_TOKEN       a Hugging Face token, for a private Space
   HTTPS_PROXY, HTTP_PROXY, NO_COLOR as everywhere
 

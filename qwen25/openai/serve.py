@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 from ..client.client import Client
 from ..errors import InvalidRequestError, QwenError
@@ -20,11 +20,17 @@ PATIENCE = 10.0
 LARGEST_HEAD = 64 * 1024
 
 
-class Server(NamedTuple):
-    """Where a server listens."""
+class Server:
+    """A server that runs."""
 
-    host: str
-    port: int
+    def __init__(self, host: str, port: int, thread: threading.Thread) -> None:
+        self.host = host
+        self.port = port
+        self._thread = thread
+
+    def wait(self) -> None:
+        """Block until the server ends, or Ctrl-C."""
+        self._thread.join()
 
     @property
     def base_url(self) -> str:
@@ -93,8 +99,8 @@ def serve(
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )
-        with _running(uvicorn.Server(config), listener):
-            yield Server(host, listener.getsockname()[1])
+        with _running(uvicorn.Server(config), listener) as thread:
+            yield Server(host, listener.getsockname()[1], thread)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -111,7 +117,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
+def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[threading.Thread]:
     failures = []
 
     def run() -> None:
@@ -124,7 +130,7 @@ def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
     thread.start()
     try:
         # The listener queues who comes before the server takes them, so nothing waits for it.
-        yield
+        yield thread
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
