@@ -14,6 +14,15 @@ import uuid
 
 import requests
 
+#: What a user types into, and what it sends: the text, or a dict with the text and files.
+QUERY_BOXES = {
+    "textbox": str,
+    "antdxsender": str,
+    "multimodaltextbox": dict,
+    "modelscopemultimodalinput": dict,
+    "modelscopepromultimodalinput": dict,
+}
+
 
 class Page:
     """One browser window: `steps` has what went over the wire, `values` what is shown."""
@@ -137,7 +146,7 @@ class Page:
 
     def query_box(self, trigger, event):
         """The box itself, or the first text box that a button's function reads but no system's."""
-        if "textbox" in self.components[trigger]["type"]:
+        if self.components[trigger]["type"] in QUERY_BOXES:
             return trigger
         for function in self.started_by(trigger, event):
             for number in self.functions[function]["inputs"]:
@@ -149,7 +158,7 @@ class Page:
 
     def as_query(self, trigger, event, query):
         kind = self.components[self.query_box(trigger, event)]["type"]
-        return query if kind == "textbox" else {"text": query, "files": []}
+        return query if QUERY_BOXES[kind] is str else {"text": query, "files": []}
 
     def text(self, kind="chatbot"):
         """The answer that is shown: all that was said after the last query but the thoughts."""
@@ -194,8 +203,11 @@ def texts_of(content):
         return [content]
     if isinstance(content, list):
         return [text for part in content for text in texts_of(part)]
-    if isinstance(content, dict) and isinstance(content.get("text"), str):
-        return [content["text"]]
+    if isinstance(content, dict):
+        if content.get("type") == "text" and "content" in content:
+            return [content["content"]]
+        if isinstance(content.get("text"), str):
+            return [content["text"]]
     return []
 
 
@@ -222,7 +234,7 @@ def call_api(page, query):
     number = api_of(page)
     function = page.functions[number]
     kind = page.components[function["inputs"][0]]["type"]
-    box = query if kind == "textbox" else {"text": query, "files": []}
+    box = query if QUERY_BOXES[kind] is str else {"text": query, "files": []}
     data = [box, None] + [page.to_send(part) for part in function["inputs"][2:]]
     page.call(number, function["targets"][0][0], data)
     return page.values[function["outputs"][0]]
@@ -231,6 +243,12 @@ def call_api(page, query):
 def history_for(page, turns):
     """`turns`, pairs of texts, as the value of the page's chatbot."""
     chatbot = next(part for part in page.components.values() if "chatbot" in part["type"])
+    if chatbot["type"] == "modelscopeprochatbot":
+        return [
+            {"role": role, "content": text}
+            for turn in turns
+            for role, text in zip(("user", "assistant"), turn)
+        ]
     major = int(page.config["version"].split(".")[0])
     if chatbot["type"] == "chatbot" and major >= 6:
         return [

@@ -155,7 +155,7 @@ def walks(name, url):
     shown = found["first"] = ask(page, QUERY)
     turn = [QUERY, shown["text"]]
     shown_second = found["second"] = ask(page, SECOND, [turn])
-    if it.text == "chatbot":
+    if "chatbot" in it.text:
         page = pages.Page(url, auth)
         pages.give_history(page, TURNS)
         found["history"] = ask(page, QUERY, TURNS)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from importlib.util import find_spec
 
 #: `since` is the first version that runs the app, `before` the first that no longer does.
 #: `start` is what a user of the page does: (type of the component, its label or value, event).
 #: `text` is the type of the component that shows the answer.
 #: `api` marks a `gr.ChatInterface`: it has a function that other programs can call.
-Shape = namedtuple("Shape", "since before start text api")
+#: `needs` is a package beside Gradio.
+Shape = namedtuple("Shape", "since before start text api needs")
 
 
-def shape(since=(4, 0), before=(99,), start=("textbox", None, "submit"), text="chatbot"):
-    return Shape(since, before, start, text, False)
+def shape(
+    since=(4, 0), before=(99,), start=("textbox", None, "submit"), text="chatbot", needs="gradio"
+):
+    return Shape(since, before, start, text, False, needs)
 
 
 def chat_interface(since=(4, 0), before=(99,), start=("api", None, "submit")):
-    return Shape(since, before, start, "chatbot", True)
+    return Shape(since, before, start, "chatbot", True, "gradio")
 
 
 MULTIMODAL = ("multimodaltextbox", None, "submit")
@@ -37,6 +41,25 @@ SHAPES = {
     "two_chats": shape(),
     "blocks_thought": shape((4, 44)),
     "login": chat_interface(),
+    "modelscope_input": shape(
+        (4, 44),
+        (5,),
+        ("modelscopemultimodalinput", None, "submit"),
+        "modelscopechatbot",
+        "modelscope_studio",
+    ),
+    "modelscope_pro_input": shape(
+        (5, 50),
+        start=("modelscopepromultimodalinput", None, "submit"),
+        text="modelscopeprochatbot",
+        needs="modelscope_studio",
+    ),
+    "qwen3_demo": shape(
+        (5, 50),
+        start=("antdxsender", None, "submit"),
+        text="modelscopeprochatbot",
+        needs="modelscope_studio",
+    ),
     "image_only": shape(start=None),
     "interface": shape(start=("textbox", "Prompt", "submit"), text="textbox"),
     "interface_plain": shape(start=("textbox", "Prompt", "submit"), text="textbox"),
@@ -60,5 +83,9 @@ SHAPES = {
 
 
 def shapes_of(version):
-    """The names of the shapes that a Gradio version, such as `(4, 44)`, has."""
-    return [name for name, it in SHAPES.items() if it.since <= version < it.before]
+    """The names of the shapes that run here with a Gradio version, such as `(4, 44)`."""
+    return [
+        name
+        for name, it in SHAPES.items()
+        if it.since <= version < it.before and find_spec(it.needs)
+    ]
