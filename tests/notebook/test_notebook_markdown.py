@@ -1,81 +1,41 @@
 """Markdown of a model: what it looks like, and that nothing in it runs.
 
-That holds whoever renders it; here three programs do, which disagree about much. What JupyterLab
-makes of it is seen in test_notebook_lab.py.
+Each text goes through several converters, which disagree about much.
 """
 
 import random
 import time
-from html.parser import HTMLParser
 
 import pytest
 from attacks import ATTACKS
+from converters import NAMES, Converters, check
+from mixtures import mixture
 
 from qwen25.notebook import safe_markdown
 
-#: What JupyterLab, nbconvert and others may make of Markdown that is safe.
-TAGS = set(
-    "h1 h2 h3 h4 h5 h6 p a ul ol li dl dt dd blockquote pre code em strong del s sub sup span br hr"
-    " table thead tbody tr th td div input".split()
-)
-# The last three are those of a box of a list of things to do.
-ATTRIBUTES = set("href class style id align start type disabled checked".split())
+#: As many texts in `make test`; tests/fuzz/safe_markdown.py goes on for as long as one likes.
+MIXTURES = 1500
 
 
-class Checker(HTMLParser):
-    """Fails at HTML that does anything."""
-
-    def handle_starttag(self, tag, attributes):
-        assert tag in TAGS
-        for name, value in attributes:
-            assert name in ATTRIBUTES
-            if name == "href":
-                assert value.lower().startswith(("http:", "https:", "mailto:", "#"))
-
-    def fail(self, content):
-        raise AssertionError(content)
-
-    handle_comment = handle_decl = handle_pi = unknown_decl = fail
+@pytest.fixture(scope="module")
+def converters():
+    with Converters() as converters:
+        yield converters
 
 
-def check(html):
-    checker = Checker()
-    checker.feed(html)
-    checker.close()
-
-
-def commonmark():
-    markdown_it = pytest.importorskip("markdown_it")
-    parser = markdown_it.MarkdownIt("commonmark", {"html": True})
-    parser.enable(["table", "strikethrough"])
-    parser.validateLink = lambda link: True
-    return parser.render
-
-
-def mistune():
-    mistune = pytest.importorskip("mistune")
-    plugins = ["table", "strikethrough", "url", "footnotes", "task_lists", "def_list", "math"]
-    parser = mistune.create_markdown(escape=False, plugins=plugins)
-    parser.renderer.safe_url = lambda url: url
-    return parser
-
-
-def nbconvert():
-    module = pytest.importorskip("nbconvert.filters.markdown_mistune")
-    return module.markdown2html_mistune
-
-
-@pytest.fixture(scope="module", params=[commonmark, mistune, nbconvert])
-def render(request):
+@pytest.fixture(params=NAMES)
+def render(request, converters):
     """A program that makes HTML of Markdown, with all its own precautions switched off."""
-    return request.param()
+    if request.param in converters.missing:
+        pytest.skip(f"{request.param}: {converters.missing[request.param]}")
+    return lambda markdown: converters.html(markdown)[request.param]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_is_only_text(render, attack):
-    check(render(safe_markdown(attack)))
-    # And as part of something.
-    check(render(safe_markdown(f"- a\n  - b\n\n    {attack}\n\n{attack}")))
+def test_an_attack_is_only_text(converters, attack):
+    for text in (attack, f"- a\n  - b\n\n    {attack}\n\n{attack}", f"Term\n\n:   {attack}"):
+        for html in converters.html(safe_markdown(text)).values():
+            check(html)
 
 
 def test_the_check_sees_attacks(render):
@@ -88,30 +48,25 @@ def test_the_check_sees_attacks(render):
     assert seen >= 8
 
 
-def test_no_mixture_of_the_signs_of_markdown_and_html_does_anything(render):
-    signs = [attack for attack in ATTACKS if "\n" not in attack]
-    signs += "``` ~~~ ```` ` `` ~~ $ $$ \" ' \\ \\[ \\] \\( \\) \\begin{a} \\end{a} > <".split()
-    signs += "[r] [r]: ( ) [ ] ! ![ ]( : <b <!-- --> <![CDATA[ <? <pre> </pre> <br> <sub>".split()
-    signs += "--- === ** _ &lt; & x é @@0@@ { } | 1 www.x.y https://a.b/".split()
-    signs += ["\n", "\n", "\n", "\n\n", "    ", "   ", "  ", "\t", "> ", "- ", "1. ", "# ", "| "]
-    signs += ["\n|-|-|\n", "\r", "\\\n"]
+def test_no_mixture_of_markdown_and_html_does_anything(converters):
     chance = random.Random(6)
-    for _ in range(1000):
-        text = "".join(chance.choice(signs) for _ in range(chance.randint(2, 30)))
-        try:
-            check(render(safe_markdown(text)))
-        except AssertionError as error:
-            raise AssertionError(f"{text!r} becomes {safe_markdown(text)!r}") from error
+    for _ in range(MIXTURES):
+        text = mixture(chance)
+        for name, html in converters.html(safe_markdown(text)).items():
+            try:
+                check(html)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {text!r} becomes {safe_markdown(text)!r}") from error
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "# Heading\n\nText with *emphasis*, **more**, `code` and ~~nothing~~.",
+        "# Heading\n\nText with *emphasis*, **more** and ~~nothing~~.",
         "1. one\n2. two\n   - three\n\n> quoted\n\n---",
         "| a | b |\n|---|--:|\n| 1 | 2 |",
         "- [ ] to do\n- [x] done",
-        "```python\nif a < b:\n\tprint('<b>', \"$x\", `x`)\n```",
+        "```python\nif a[0] < b:\n\tprint({'b': 1}, \"$x\", `x`)\n```",
         "~~~\n```\n~~~".replace("~~~", "````"),
         "Where $e^{i\\pi} < 0$ and\n\n$$a \\\\ b$$",
         "See [the *site*](https://a.b/c_(d)?e=f&g#h) or https://a.b/.",
@@ -127,11 +82,14 @@ def test_what_is_harmless_stays_as_it_is(text):
     ("text", "safe"),
     [
         pytest.param("a < b <c>", "a &#60; b &#60;c>", id="html"),
+        pytest.param("a `b` c", "a <code>b</code> c", id="code"),
         pytest.param("`<b>`", "<code>&#60;b&#62;</code>", id="html in code"),
         pytest.param("`` a`b ``", "<code>a&#96;b</code>", id="a backtick in code"),
         pytest.param("a ` b", "a &#96; b", id="a backtick alone"),
         pytest.param("\\[ a<b \\]", "$$ a< b $$", id="a formula as Qwen writes it"),
         pytest.param("in \\( a \\)", "in $a$", id="a formula in a line"),
+        pytest.param("a=$b$", "a=<span></span>$b$", id="a formula that continues a word"),
+        pytest.param("$$a\n= b % c\n$$", "$$a = b  $$", id="a formula on several lines"),
         pytest.param(
             "\\begin{align}a\\end{align}", "$$\\begin{align}a\\end{align}$$", id="an environment"
         ),
@@ -145,8 +103,25 @@ def test_what_is_harmless_stays_as_it_is(text):
         pytest.param("![a](https://a.b/c.png)", "[a](https://a.b/c.png)", id="an image"),
         pytest.param("<https://a.b>", "[https://a.b](https://a.b)", id="an address"),
         pytest.param('[a](https://a.b "title")', "[a](https://a.b)", id="a title"),
-        pytest.param("[a](/b)", "[a&#93;(/b)", id="a link to the notebook server"),
-        pytest.param("```c\n#include <a>", "```c\n#include <a>\n```", id="unfinished code"),
+        pytest.param("[a](/b)", "&#91;a&#93;(/b)", id="a link to the notebook server"),
+        pytest.param("```c\na < b;", "```c\na < b;\n```", id="unfinished code"),
+        pytest.param(
+            "```c\n#include <a>",
+            "<pre><code>&#35;include &#60;a&#62;</code></pre>",
+            id="code that holds what may be HTML",
+        ),
+        pytest.param(
+            "- a\n  ```\n  <b>\n  ```",
+            "- a\n\n  <pre><code>&#60;b&#62;</code></pre>",
+            id="such code in a list",
+        ),
+        pytest.param("a\n    ```\n    b\n    ```", "a\n\n```\nb\n```", id="indented code"),
+        pytest.param("```mermaid\na\n```", "```\na\n```", id="a diagram"),
+        pytest.param("Term\n: a: b", "Term\n&#58; a: b", id="a definition list"),
+        pytest.param("::: note\na", "&#58;:: note\na", id="a directive"),
+        pytest.param("a{b}", "a&#123;b}", id="attributes"),
+        pytest.param("---\na: b\n---", "***\na: b\n---", id="front matter"),
+        pytest.param("a\u2028: b", "a\n&#58; b", id="a separator of lines"),
         pytest.param("a\n```\nb\n```\nc", "a\n\n```\nb\n```\n\nc", id="code without empty lines"),
         pytest.param(
             "- a\n  ```sh\n  b\n c\n  ```\n- d",
@@ -154,7 +129,7 @@ def test_what_is_harmless_stays_as_it_is(text):
             id="code in a list",
         ),
         pytest.param("~~~\n```\n~~~", "````\n```\n````", id="a fence in code"),
-        pytest.param("a\x1b[0m\x00\u202eb", "a\u241b[0m\u2400\ufffdb", id="control characters"),
+        pytest.param("a\x1b[0m\x00\u202eb", "a\u241b&#91;0m\u2400\ufffdb", id="control characters"),
         pytest.param("", "", id="nothing"),
     ],
 )
@@ -168,11 +143,29 @@ def test_a_deep_block_of_code_takes_little_room():
 
 
 @pytest.mark.parametrize(
-    "sign", ["`", "``` ", "$", "$$", "\\[", "\\begin{a}", "[", "![a](https://", "<", "\n", "]( ("]
+    "sign",
+    [
+        "`",
+        "``` ",
+        "$",
+        "$$",
+        "$a",
+        "{",
+        "$a{$",
+        "\\[",
+        "\\begin{a}",
+        "[",
+        "[a",
+        "[a]",
+        "![a](https://",
+    ]
+    + ["<", "\n", "]( (", ": ", "%", "*[", "- ", "```\n", "!", "+++", "..", "\u2028", "@[", "\\%"]
+    + ["www.", "://", "{=", "=", "/// ", ".. ", "![a] ", "1"],
 )
 def test_no_text_takes_long(sign):
     """However often a sign begins what does not end: 100,000 characters take a second or two."""
     text = sign * (100_000 // len(sign))
     began = time.process_time()
     safe_markdown(text)
+    safe_markdown(f"```\n{text}\n```")
     assert time.process_time() - began < 10
