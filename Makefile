@@ -13,11 +13,12 @@ PYTHONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | \
 	sed "s|.*|$$(pyenv root 2>/dev/null)/versions/&/bin|" | paste -sd:)
 SOURCES := qwen25 tests setup.py
 
-.PHONY: help run test lint matrix docs bench release-check clean
+.PHONY: help run check test lint matrix docs bench release-check clean
 
 help:
 	@echo "make run            ask a local Space:  PROMPT='...' make run"
 	@echo "                    ask another one:    SPACE=Qwen/Qwen2.5 make run"
+	@echo "make check          run the pure tests, in seconds"
 	@echo "make test           run all tests"
 	@echo "make lint           check format, style, types and the package"
 	@echo "make matrix         run the tests with every Python and Gradio that is promised"
@@ -32,6 +33,9 @@ ifdef SPACE
 else
 	@$(BIN)/python -m qwen25.local "$$PROMPT"
 endif
+
+check: $(VENV)/installed
+	$(BIN)/python -m pytest -q tests/pure
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(PYTEST)

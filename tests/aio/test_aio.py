@@ -14,10 +14,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from clocks import QuickClock
+from fault_rows import CAUSES, DEADLINE, ROWS
 
 import qwen25
 import qwen25.aio.bridge
@@ -25,10 +25,6 @@ from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
 from qwen25.client.map import Answers
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
-
-sys.path.append(str(Path(__file__).parent.parent / "faults"))
-
-from test_fault_table import CAUSES, DEADLINE, ROWS  # noqa: E402  found on the path above
 
 
 def run(main):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from clocks import QuickClock
-from test_limits import GRACE, quickest
+from timing import GRACE, quickest
 
 import qwen25
 from qwen25 import Client, Timeout

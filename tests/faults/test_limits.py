@@ -2,7 +2,6 @@
 
 import gc
 import json
-import math
 import os
 import signal
 import subprocess
@@ -12,14 +11,13 @@ import weakref
 
 import pytest
 import requests
+from timing import GRACE, quickest
 
 import qwen25
 from qwen25 import Client
 from qwen25.testing import Delay, FakeSpace, Hang, Heartbeat, Raw, Repeat, Reply
 from qwen25.transport.body import DRAIN  # before the tests have another
 
-#: Seconds that the contract grants beyond the total.
-GRACE = 0.25
 TOTAL = 0.6
 
 STALLS = [
@@ -46,18 +44,6 @@ STALLS = [
         id="heartbeats, compressed",
     ),
 ]
-
-
-def quickest(run, limit):
-    """Seconds of the quickest of some runs: only what is late each time is not the machine's."""
-    took = math.inf
-    for _ in range(4):
-        begin = time.monotonic()
-        run()
-        took = min(took, time.monotonic() - begin)
-        if took < limit:
-            break
-    return took
 
 
 @pytest.mark.parametrize("faults", STALLS)

@@ -7,7 +7,7 @@ from qwen25.protocol.decoder import Decoder
 from qwen25.protocol.endpoint import Wiring
 from qwen25.protocol.sse import read_messages
 
-_FOLDER = Path(__file__).parent / "transcripts"
+_FOLDER = Path(__file__).parent.parent / "transcripts"
 
 SPACES = sorted(folder.name for folder in _FOLDER.glob("gradio-*"))
 
