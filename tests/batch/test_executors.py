@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -14,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from qwen25 import Client
+from qwen25.batch import Batch, run
 from qwen25.testing import Delay, Fail, FakeSpace, Gate, Hang, Reply
 
 pytestmark = [
@@ -157,3 +159,69 @@ def test_a_broken_process_pool_is_raised(space):
 
         with pytest.raises(BrokenProcessPool):
             list(client.map(prompts(), executor=executor))
+
+
+BATCH_OVER_PROCESSES = """
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+from qwen25 import Client
+from qwen25.batch import Batch
+
+if __name__ == "__main__":
+    method, space, source, out = sys.argv[1:]
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(2, mp_context=context) as executor, Client(space) as client:
+        with Batch(source, out, client=client, executor=executor) as batch:
+            for _ in batch.each():
+                print(*executor._processes, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_workers_of_a_killed_run_do_not_keep_its_lock(space, tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system does not start processes by {method}")
+    script, source, out = (tmp_path / name for name in ("script.py", "in", "out"))
+    script.write_text(BATCH_OVER_PROCESSES)
+    source.write_text("".join(f"{number}\n" for number in range(5)))
+    space.answer = lambda question: "first" if question.prompt == "0" else Hang()
+    command = [sys.executable, "-W", "ignore", str(script), method, space.url, str(source), str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    workers = list(map(int, process.stdout.readline().split()))
+    try:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        assert workers
+        for worker in workers:
+            os.kill(worker, 0)  # an error if it had ended, and its lock with it
+        space.answer = "fine"
+        with Client(space.url) as client:
+            assert run(source, out, client=client).answered == 4
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_does_not_hold_the_lock_of_its_parent(space, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.write_text("Hi\n")
+    ended, end = os.pipe()
+    with Client(space.url) as client:
+        with Batch(source, out, client=client) as batch:
+            assert len(list(batch.each())) == 1
+            child = os.fork()
+            if not child:
+                os.close(end)
+                os.read(ended, 1)  # until the parent closes its end
+                os._exit(0)
+            os.close(ended)
+        try:
+            assert run(source, out, client=client).answered_before == 1
+        finally:
+            os.close(end)
+            os.waitpid(child, 0)
