@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
 
 from ..client.client import Client
-from ..client.map import Answers
+from ..client.map import MapRun
 from ..client.worker import Request
 from ..errors import InvalidRequestError, QwenError
 from ..files import Path
@@ -92,7 +92,7 @@ class Batch:
         self._last_error: Optional[str] = None
         self._start = time.monotonic()
         self._read_before = 0
-        self._answers = Answers(
+        self._run = MapRun(
             client,
             self._requests(),
             workers=workers,
@@ -110,7 +110,7 @@ class Batch:
 
     def each(self) -> Generator[Summary, None, None]:
         """Ask, and write down each answer; tells after each how far it is."""
-        with contextlib.closing(self._answers.each()) as answers:
+        with contextlib.closing(self._run.each()) as answers:
             for answer in answers:
                 entry = self._in_hand.pop(answer.index)
                 said = {"text": answer.text} if answer.error is None else _failure(answer.error)
@@ -120,7 +120,7 @@ class Batch:
     def finish(self) -> None:
         """Bring the lines in hand to their end, and take no others; may be called by a signal."""
         self._finishing = True
-        self._answers.finish()
+        self._run.finish()
 
     @property
     def in_hand(self) -> int:
@@ -145,7 +145,7 @@ class Batch:
             seconds,
             share,
             seconds / part - seconds if part else None,
-            self._answers.queue_wait,
+            self._run.queue_wait,
             self._last_error,
         )
 
@@ -199,12 +199,13 @@ class Batch:
             try:
                 self.reading = True
                 entry = next(lines, None)
+                # Inside the `try`: until here a signal handler may raise KeyboardInterrupt.
+                self.reading = False
             except KeyboardInterrupt:
+                self.reading = False
                 if self._finishing:
                     return
                 raise
-            finally:
-                self.reading = False
             if entry is None:
                 return
             yield entry

@@ -1,4 +1,4 @@
-"""Many prompts, and their answers as they come: the loop behind `Client.map`."""
+"""The scheduler behind `Client.map`: many prompts, some of them at once, and their answers."""
 
 from __future__ import annotations
 
@@ -34,26 +34,38 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("qwen25")
 
-#: How many prompts a worker are taken, at most, before their answers have been handed out: so many
-#: go ahead of one that takes long, when the order is kept.
+#: How many prompts for each worker are taken, at most, whose answers are not handed out yet. So
+#: many go ahead of a slow one when the order is kept.
 AHEAD = 4
+
+#: Seconds after which a wait is interrupted. A signal that arrives just before the wait begins, or
+#: in another thread, does not end it; nor does any on Windows. Python runs its handler then.
+_LONGEST_WAIT = 1.0
 
 
 class Answer(NamedTuple):
-    """What came of one prompt: its text, or its error."""
+    """The result for one prompt: its text or its error."""
 
     #: The place of the prompt among all, from 0.
-    index: int  # type: ignore[assignment]  # a method of tuples that nobody needs here
+    index: int  # type: ignore[assignment]  # a method of tuples that is not needed here
     #: The prompt as it was given.
     prompt: Prompt
-    #: The whole answer; `None` when there is none.
+    #: The whole answer; `None` if there is none.
     text: Optional[str]
-    #: Why there is none; its `partial` holds what had come.
+    #: Why there is no answer; its `partial` holds what had come.
     error: Optional[QwenError]
-    #: From the first try to the end, with all waiting between.
+    #: From the first try to the end, including all waiting between.
     seconds: float
-    #: How many tries it took; those that a busy Space refused count.
+    #: The number of tries; those that a busy Space refused count.
     attempts: int
+
+
+class _Target:
+    """What answers prompts: a worker that asks a Space, and the limiter of that Space."""
+
+    def __init__(self, client: Client, limit: int) -> None:
+        self.worker = Worker(client)
+        self.limiter = AdaptiveLimiter(limit)
 
 
 class _Task:
@@ -63,23 +75,25 @@ class _Task:
         self.index = index
         self.request = request
         self.attempts = 0
-        self.began = 0.0  # when it was sent first
-        self.sent = 0.0  # and last
+        self.first_sent = 0.0
+        self.last_sent = 0.0
         self.spent = 0.0  # seconds of its time limit that are used up
         self.retries: Optional[Retries] = None
+        # Of the last try:
+        self.target: _Target
         self.permit: Permit
-        self.attempt: Attempt  # of the last try
+        self.attempt: Attempt
 
 
-class Answers:
-    """Asks all requests; `each()` is the iterator.
+class MapRun:
+    """One run of `Client.map`; `each()` is the iterator of its answers.
 
-    There is one gate, and it is here, with the one who wants the answers: an executor's workers
-    only ask, and tell what came of it. So they slow down together wherever they are, and none
-    of them sleeps.
+    The scheduler and the limiter are here, in the caller's thread. The workers of the executor only
+    ask, and return the result. So all workers slow down together wherever they are, and none of
+    them sleeps.
 
     Args:
-        timeout: For each prompt; the waiting for a place in a busy Space does not count.
+        timeout: For each prompt; waiting for a place in a busy Space does not count.
     """
 
     def __init__(
@@ -106,82 +120,94 @@ class Answers:
         self._workers = workers
         self._executor = executor
         self._ordered = ordered
-        self._next = 0
+        self._next_index = 0
         self._ready: Dict[int, Answer] = {}
-        self._limiter = AdaptiveLimiter(workers)
-        self._worker = Worker(client)
-        self._waiting: List[Tuple[float, int, _Task]] = []  # a heap of who sets out anew, and when
-        self._sent: Dict[Future[Attempt], _Task] = {}
-        self._back: SimpleQueue[Optional[Future[Attempt]]] = SimpleQueue()
-        self._news_at = 0.0  # when an answer came last
+        self._target = _Target(client, workers)
+        self._delayed: List[Tuple[float, int, _Task]] = []  # a heap, by the time of the next try
+        self._in_flight: Dict[Future[Attempt], _Task] = {}
+        self._done: SimpleQueue[Optional[Future[Attempt]]] = SimpleQueue()  # `None`: look again
+        self._last_success = 0.0
         self._scope = CancelScope.current()
         if self._scope is not None:
             self._scope.register(self.cancel)
 
     def each(self) -> Generator[Answer, None, None]:
-        """The answers. Closing the iterator stops what runs, and starts nothing more."""
+        """Iterate over the answers. Closing the iterator stops what runs, and starts nothing."""
         own = None
         if self._executor is None:
             own = ThreadPoolExecutor(self._workers, thread_name_prefix="qwen25-map")
-        executor = own or self._executor
-        assert executor is not None
         try:
-            while True:
-                self._send(executor)
-                while self._receive(wait=False):
-                    self._send(executor)
-                answer = self._pop()
-                if answer is not None:
-                    yield answer
-                elif self._sent or (not self._finishing and (self._waiting or self._is_more())):
-                    self._receive(wait=True)
-                else:
-                    return
+            try:
+                yield from self._answers(own or self._executor)  # type: ignore[arg-type]
+            finally:
+                self._stop(own)
         finally:
-            for future in self._sent:
-                future.cancel()
-            self._worker.stop()
-            if self._scope is not None:
-                self._scope.unregister(self.cancel)
-            if own is not None:
-                own.shutdown()
+            # Once more: Ctrl-C may have interrupted the first call.
+            self._stop(own)
 
     def finish(self) -> None:
-        """Let those on their way come to their end, and send out no others.
+        """Wait for the prompts that are in flight, and send no others.
 
-        It may be called by a signal handler; not when the order is kept, which knows no gaps.
+        A signal handler may call it. Not for a run that keeps the order, which allows no gaps.
         """
         self._finishing = True
-        self._back.put(None)
+        self._done.put(None)
 
     def cancel(self) -> None:
-        """Stop what runs in this process, and send out no others."""
-        self._worker.stop()
+        """Stop what runs in this process, and send no others."""
+        self._target.worker.stop()
         self.finish()
 
+    def _answers(self, executor: Executor) -> Generator[Answer, None, None]:
+        while True:
+            self._send(executor)
+            while self._receive(wait=False):
+                self._send(executor)
+            answer = self._next_answer()
+            if answer is not None:
+                yield answer
+            elif self._in_flight or (not self._finishing and (self._delayed or self._is_more())):
+                self._receive(wait=True)
+            else:
+                return
+
+    def _stop(self, own: Optional[Executor]) -> None:
+        self._target.worker.stop()
+        for future in self._in_flight:
+            future.cancel()
+        if self._scope is not None:
+            self._scope.unregister(self.cancel)
+        if own is not None:
+            own.shutdown()
+
     def _send(self, executor: Executor) -> None:
-        """Send out as many as may go."""
-        while self._limiter.has_room(time.monotonic()):
-            task = self._take()
-            if task is None:
+        """Send as many prompts as there is room for."""
+        while True:
+            target = self._target_with_room()
+            task = None if target is None else self._next_task()
+            if target is None or task is None:
                 return
             now = time.monotonic()
             if not task.attempts:
-                task.began = now
+                task.first_sent = now
             task.attempts += 1
-            task.sent = now
-            task.permit = self._limiter.acquire()
+            task.last_sent = now
+            task.target = target
+            task.permit = target.limiter.acquire()
             which = (task.index, task.attempts)
-            future = executor.submit(self._worker, task.request, self._left(task), which)
-            self._sent[future] = task
-            future.add_done_callback(self._back.put)
+            future = executor.submit(target.worker, task.request, self._left(task), which)
+            self._in_flight[future] = task
+            future.add_done_callback(self._done.put)
 
-    def _take(self) -> Optional[_Task]:
-        """Who is next: one whose time to be asked anew has come, else a new one."""
+    def _target_with_room(self) -> Optional[_Target]:
+        return self._target if self._target.limiter.has_room(time.monotonic()) else None
+
+    def _next_task(self) -> Optional[_Task]:
+        """The next task: a due retry, else a new prompt."""
         if self._finishing:
             return None
-        if self._waiting and self._waiting[0][0] <= time.monotonic():
-            return heapq.heappop(self._waiting)[2]
+        if self._delayed and self._delayed[0][0] <= time.monotonic():
+            return heapq.heappop(self._delayed)[2]
         if self._exhausted or self._taken >= self._most_taken:
             return None
         for index, request in self._requests:
@@ -191,15 +217,15 @@ class Answers:
         return None
 
     def _is_more(self) -> bool:
-        """Whether there are further prompts, although none may set out now."""
-        task = self._take()
+        """Whether there are further prompts, although none may be sent now."""
+        task = self._next_task()
         if task is None:
             return False
-        self._put_off(task, 0.0)
+        self._delay(task, 0.0)
         return True
 
     def _left(self, task: _Task) -> Timeout:
-        """The limits of a task's next try: what its former ones have left of them."""
+        """The limits of a task's next try: what the earlier ones have left of them."""
         total, queue = self._limits.total, self._limits.queue
         return self._limits._replace(
             total=None if total is None else max(total - task.spent, 0.001),
@@ -207,96 +233,91 @@ class Answers:
         )
 
     def _receive(self, *, wait: bool) -> bool:
-        """Deal with one that came back; false when there is none, or it was only time to send."""
+        """Handle one try that has ended; false if there is none."""
         try:
-            future = self._back.get(wait, self._patience() if wait else None)
+            future = self._done.get(wait, self._wait_limit() if wait else None)
         except Empty:
             return False
         if future is None:
             return False
-        task = self._sent.pop(future)
+        task = self._in_flight.pop(future)
         task.attempt = attempt = future.result()
         now = time.monotonic()
         task.spent += attempt.seconds
-        waited = task.sent - task.began + attempt.queued
+        waited = task.last_sent - task.first_sent + attempt.queued
         self.queue_wait += (waited - self.queue_wait) / (2 * self._workers)
-        error = attempt.error
+        limiter, error = task.target.limiter, attempt.error
         if error is None:
-            self._limiter.succeeded()
-            self._news_at = now
+            limiter.succeeded()
+            self._last_success = now
         elif is_busy(error):
-            self._limiter.refused(error, task.permit, now)
+            limiter.refused(error, task.permit, now)
             _log.info(
                 "prompt %d has to wait: %d at once, none for %.1f s: %s",
-                *(
-                    task.index,
-                    self._limiter.limit,
-                    max(self._limiter.blocked_until - now, 0.0),
-                    error,
-                ),
+                *(task.index, limiter.limit, max(limiter.blocked_until - now, 0.0), error),
             )
-            self._put_off(task, 0.0)
+            self._delay(task, 0.0)
             self._give_up(now)
             return True
         else:
-            self._limiter.release()
+            limiter.release()
             if task.retries is None:
                 task.retries = Retries(self._max_retries)
             delay = task.retries.delay(error, _or_infinite(self._left(task).total))
             if delay is not None:
                 task.spent += delay
-                self._put_off(task, now + delay)
+                self._delay(task, now + delay)
                 return True
         self._conclude(task)
         return True
 
-    def _put_off(self, task: _Task, due: float) -> None:
-        heapq.heappush(self._waiting, (due, task.index, task))
+    def _delay(self, task: _Task, until: float) -> None:
+        heapq.heappush(self._delayed, (until, task.index, task))
 
     def _give_up(self, now: float) -> None:
-        """Conclude those who cannot wait until the gate opens.
+        """Conclude the tasks whose time limit ends before the Space may be asked again.
 
-        While others are answered, nobody waits for too long: the Space is alive, and the gate
-        serves them in their turn.
+        As long as it answers others, no task waits too long: the Space is alive, and each task
+        gets its turn.
         """
-        until = self._limiter.blocked_until
+        until = self._target.limiter.blocked_until
         if until <= now:
             return
-        waiting, self._waiting = self._waiting, []
-        for due, _, task in waiting:
-            alone_since = max(task.began, self._news_at)
-            if until - alone_since < _or_infinite(self._left(task).total):
-                self._put_off(task, due)
+        delayed, self._delayed = self._delayed, []
+        for due, _, task in delayed:
+            silent_since = max(task.first_sent, self._last_success)
+            if until - silent_since < _or_infinite(self._left(task).total):
+                self._delay(task, due)
             else:
                 self._conclude(task)
 
     def _conclude(self, task: _Task) -> None:
-        """Make the answer of a task's last try."""
+        """Make the answer from a task's last try."""
         attempt = task.attempt
-        seconds = task.sent - task.began + attempt.seconds
+        seconds = task.last_sent - task.first_sent + attempt.seconds
         self._ready[task.index] = Answer(
             task.index, task.request.prompt, attempt.text, attempt.error, seconds, task.attempts
         )
 
-    def _patience(self) -> Optional[float]:
-        """Seconds until one may set out although none has come back; `None` is never."""
-        limiter = self._limiter
+    def _wait_limit(self) -> float:
+        """Seconds to wait for the end of a try; then a signal may be there, or a task be due."""
+        limiter = self._target.limiter
         if self._finishing or limiter.in_flight >= limiter.limit:
-            return None
-        due = self._waiting[0][0] if self._waiting else math.inf
+            return _LONGEST_WAIT
+        due = self._delayed[0][0] if self._delayed else math.inf
         if not self._exhausted and self._taken < self._most_taken:
-            due = 0.0  # a new one
-        until = max(limiter.blocked_until, due)
-        return None if until == math.inf else max(until - time.monotonic(), 0.0)
+            due = 0.0  # a new prompt
+        seconds = max(limiter.blocked_until, due) - time.monotonic()
+        return min(max(seconds, 0.0), _LONGEST_WAIT)
 
-    def _pop(self) -> Optional[Answer]:
+    def _next_answer(self) -> Optional[Answer]:
         """The next answer to hand out, if it is there."""
         if not self._ready:
             return None
-        index = self._next if self._ordered else next(iter(self._ready))
+        index = self._next_index if self._ordered else next(iter(self._ready))
         answer = self._ready.pop(index, None)
         if answer is not None:
-            self._next += 1
+            self._next_index += 1
             self._taken -= 1
         return answer
 
@@ -313,12 +334,11 @@ def map_prompts(
     system: Optional[str],
     **options: Any,
 ) -> Generator[Answer, None, None]:
-    """What `Client.map` does; its arguments are checked when it is called."""
+    """`Client.map`; the arguments are checked when it is called, not at the first answer."""
     if isinstance(prompts, (str, bytes, dict)) or not isinstance(prompts, Iterable):
         raise InvalidRequestError(
             f"A map takes many prompts, and this is one {type(prompts).__name__}.",
             hint="Put it into a list, or use complete().",
         )
     requests = (Request(prompt, model, system) for prompt in prompts)
-    answers = Answers(client, requests, **options)
-    return answers.each()
+    return MapRun(client, requests, **options).each()

@@ -23,7 +23,7 @@ import qwen25
 import qwen25.aio.bridge
 from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
-from qwen25.client.map import Answers
+from qwen25.client.map import MapRun
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
 
 
@@ -1043,14 +1043,14 @@ def test_streams_in_several_loops_share_one_client():
 def test_a_map_that_waits_for_a_busy_space_is_ended_too(monkeypatch):
     """It waits for no connection then, but for the time that the Space has named."""
     waiting = threading.Event()
-    patience = Answers._patience
+    wait_limit = MapRun._wait_limit
 
-    def patience_told(answers):
-        if not answers._sent:
+    def tell(run):
+        if not run._in_flight:
             waiting.set()
-        return patience(answers)
+        return wait_limit(run)
 
-    monkeypatch.setattr(Answers, "_patience", patience_told)
+    monkeypatch.setattr(MapRun, "_wait_limit", tell)
 
     async def main(space):
         async with AsyncClient(space.url) as client:

@@ -17,6 +17,7 @@ import pytest
 from qwen25 import Client, InvalidRequestError
 from qwen25.batch import Batch, journal, run
 from qwen25.cli.batch import _finishing_at_interrupt
+from qwen25.client.map import MapRun
 from qwen25.testing import Fail, FakeSpace, Gate, Reply
 
 
@@ -591,27 +592,65 @@ def test_finish_lets_those_on_their_way_end_and_takes_no_others(files, space, cl
     assert [line["text"] for line in records(out)] == ["<0>", "<1>", "<2>"]
 
 
-def test_finish_ends_the_waiting_for_a_busy_space(files, space, client, monkeypatch):
+@pytest.fixture
+def waiting(monkeypatch):
+    """An event that is set when a map begins to wait while nothing is in flight."""
+    began, wait_limit = threading.Event(), MapRun._wait_limit
+
+    def tell(self):
+        if not self._in_flight:
+            began.set()
+        return wait_limit(self)
+
+    monkeypatch.setattr(MapRun, "_wait_limit", tell)
+    return began
+
+
+def test_finish_ends_the_waiting_for_a_busy_space(files, space, client, waiting):
     space.join = Reply(429, {"detail": "Too many requests."}, {"retry-after": "500"})
     write(files[0], *range(10))
     with Batch(*files, client=client, workers=1) as batch:
-        answers, waiting = batch._answers, threading.Event()
-        patience = answers._patience
-
-        def patience_told():
-            if not answers._sent:
-                waiting.set()
-            return patience()
 
         def finish():
             assert waiting.wait(20)
             batch.finish()
 
-        monkeypatch.setattr(answers, "_patience", patience_told)
         finisher = threading.Thread(target=finish)
         finisher.start()
         assert list(batch.each()) == []
         finisher.join()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals as POSIX has them")
+def test_ctrl_c_that_does_not_wake_the_waiting_thread_ends_it_too(files, space, client, waiting):
+    """One that comes just before the wait begins does not, and one that another thread gets.
+
+    The second can be had at will: this thread blocks the signal, so that another one gets it.
+    """
+    space.join = Reply(429, {"detail": "Too many requests."}, {"retry-after": "500"})
+    write(files[0], *range(10))
+    late = []
+    with Batch(*files, client=client, workers=1) as batch:
+        ended = threading.Event()
+
+        def interrupt():
+            assert waiting.wait(20)
+            os.kill(os.getpid(), signal.SIGINT)
+            late.append(not ended.wait(20))
+            batch.finish()
+
+        interrupter = threading.Thread(target=interrupt)
+        interrupter.start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with _finishing_at_interrupt(batch) as interrupted:
+                assert list(batch.each()) == []
+        finally:
+            ended.set()
+            interrupter.join()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    assert interrupted()
+    assert late == [False]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

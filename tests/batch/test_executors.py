@@ -188,7 +188,16 @@ def test_the_workers_of_a_killed_run_do_not_keep_its_lock(space, tmp_path, metho
     script.write_text(BATCH_OVER_PROCESSES)
     source.write_text("".join(f"{number}\n" for number in range(5)))
     space.answer = lambda question: "first" if question.prompt == "0" else Hang()
-    command = [sys.executable, "-W", "ignore", str(script), method, space.url, str(source), str(out)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        str(script),
+        method,
+        space.url,
+        str(source),
+        str(out),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     workers = list(map(int, process.stdout.readline().split()))
     try:
