@@ -188,16 +188,8 @@ def test_the_workers_of_a_killed_run_do_not_keep_its_lock(space, tmp_path, metho
     script.write_text(BATCH_OVER_PROCESSES)
     source.write_text("".join(f"{number}\n" for number in range(5)))
     space.answer = lambda question: "first" if question.prompt == "0" else Hang()
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        str(script),
-        method,
-        space.url,
-        str(source),
-        str(out),
-    ]
+    arguments = [str(script), method, space.url, str(source), str(out)]
+    command = [sys.executable, "-W", "ignore", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     workers = list(map(int, process.stdout.readline().split()))
     try:
@@ -219,6 +211,7 @@ def test_the_workers_of_a_killed_run_do_not_keep_its_lock(space, tmp_path, metho
 def test_a_forked_process_does_not_hold_the_lock_of_its_parent(space, tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     source.write_text("Hi\n")
+    begun, begin = os.pipe()
     ended, end = os.pipe()
     with Client(space.url) as client:
         with Batch(source, out, client=client) as batch:
@@ -226,11 +219,14 @@ def test_a_forked_process_does_not_hold_the_lock_of_its_parent(space, tmp_path):
             child = os.fork()
             if not child:
                 os.close(end)
+                os.write(begin, b".")
                 os.read(ended, 1)  # until the parent closes its end
                 os._exit(0)
-            os.close(ended)
+            os.read(begun, 1)
         try:
             assert run(source, out, client=client).answered_before == 1
         finally:
             os.close(end)
             os.waitpid(child, 0)
+            for descriptor in (begun, begin, ended):
+                os.close(descriptor)
