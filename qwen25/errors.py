@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Optional, Sequence, Tuple
 
+#: The most characters of a wrong value in a message.
+_SHOWN = 100
+
 
 def sentences(message: str, hint: Optional[str]) -> str:
     """What happened, and what to do next."""
@@ -16,6 +19,17 @@ def sentences(message: str, hint: Optional[str]) -> str:
     # A reason that came from elsewhere need not end as a sentence does.
     stop = "" if message.endswith((".", "!", "?")) else "."
     return f"{message}{stop} {hint}"
+
+
+def describe(value: object) -> str:
+    """A wrong value as a message shows it: on one line, and not too long."""
+    if isinstance(value, (str, bytes)):
+        value = value[:_SHOWN]
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a class of the user's own may raise anything, and a large int ValueError
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 class QwenError(Exception):

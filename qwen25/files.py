@@ -7,7 +7,7 @@ import os
 import stat
 from typing import BinaryIO, Iterator, Union
 
-from .errors import InvalidRequestError
+from .errors import InvalidRequestError, describe
 
 #: What a path may be given as.
 Path = Union[str, "os.PathLike[str]"]
@@ -27,7 +27,7 @@ def path_of(path: Path) -> str:
     except (TypeError, UnicodeError):
         pass
     raise InvalidRequestError(
-        f"{path!r} is not the path of a file.", hint='Give a string such as "file.json".'
+        f"{describe(path)} is not the path of a file.", hint='Give a string such as "file.json".'
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, Optional, Union
 
-from .errors import InvalidRequestError, TimedOutError
+from .errors import InvalidRequestError, TimedOutError, describe
 
 if TYPE_CHECKING:
     import threading
@@ -52,6 +53,11 @@ class Timeout(_Limits):
         return super().__new__(cls, *limits)
 
     @classmethod
+    def _make(cls, limits: Iterable[Any]) -> Timeout:  # type: ignore[override]
+        # `_replace` of a NamedTuple calls this, and would leave out the check.
+        return cls(*limits)
+
+    @classmethod
     def of(cls, timeout: Union[None, float, Timeout]) -> Timeout:
         """Read what a user may give as `timeout=`: nothing, the total in seconds, or limits."""
         if timeout is None:
@@ -64,9 +70,11 @@ class Timeout(_Limits):
 
 def _check(name: str, seconds: object) -> None:
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not number or not 0 < seconds < math.inf:  # type: ignore[operator]
+    # An int may be too large for a float.
+    if not number or not 0 < seconds <= sys.float_info.max:  # type: ignore[operator]
         raise InvalidRequestError(
-            f"{name}={seconds!r} is not a time limit: a positive number of seconds was expected.",
+            f"{name}={describe(seconds)} is not a time limit: a positive number of seconds was"
+            " expected.",
             hint="Leave it out for the default; in a Timeout, None is no limit.",
         )
 

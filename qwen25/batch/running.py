@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import html
 import itertools
+import sys
 import time
 from concurrent.futures import Executor
 from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
 
+from ..client import arguments
 from ..client.client import Client
 from ..client.map import MapRun
 from ..client.worker import Request
-from ..errors import InvalidRequestError, QwenError
+from ..errors import InvalidRequestError, QwenError, describe
 from ..files import Path
 from ..timeouts import Timeout
 from .input import Entry, Lines
@@ -79,10 +81,11 @@ class Batch:
         limit: Optional[int] = None,
         retry_failed: bool = False,
     ) -> None:
-        if limit is not None and (
-            isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
-        ):
-            raise InvalidRequestError(f"limit={limit!r} is not a number of prompts.")
+        if not isinstance(client, Client):
+            raise InvalidRequestError(f"client={describe(client)} is not a Client.")
+        if limit is not None:
+            arguments.count("limit", limit, 1, "prompts", most=sys.maxsize)
+        arguments.flag("retry_failed", retry_failed)
         #: Whether it waits for a line of the input just now.
         self.reading = False
         self._limit = limit
@@ -249,7 +252,7 @@ def run(
 
     Raises:
         InvalidRequestError: `out` belongs to another input or another run is writing to it, or an
-            argument cannot be meant so.
+            argument is invalid.
         OSError: A file cannot be read or written; what was written stays valid.
     """
     with contextlib.ExitStack() as stack:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -20,7 +22,8 @@ from ..errors import InvalidRequestError
 from ..events import Event
 from ..protocol.prompt import Message, Prompt, Query
 from ..timeouts import Clock, Deadline, Timeout
-from ..transport.address import Address, is_proxy
+from ..transport.address import Address
+from . import arguments
 from .conversation import Conversation
 from .space import Space
 from .streaming import Stream
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from ..protocol.endpoint import Wiring
     from .discovery import App
     from .map import Answer
+
+_log = logging.getLogger("qwen25")
 
 
 class Client:
@@ -73,36 +78,21 @@ class Client:
         headers: Optional[Mapping[str, str]] = None,
         timeout: Union[None, float, Timeout] = None,
         max_retries: int = 2,
-        verify: Union[bool, str] = True,
+        verify: Union[bool, str, os.PathLike[str]] = True,
         session: Optional[requests.Session] = None,
     ) -> None:
-        _check_model(model)
-        if proxy is not None:
-            _check_proxy(proxy)
-        if token is not None and token is not False and not isinstance(token, str):
-            raise InvalidRequestError(
-                "token is no token.", hint="Give the token itself, a str, or set HF_TOKEN."
-            )
-        if auth is not None and not _are_strings(auth, 2):
-            raise InvalidRequestError("auth has to be a pair: (username, password).")
-        if system is not None and not isinstance(system, str):
-            raise InvalidRequestError(f"system={system!r} is not a string.")
-        if headers is not None:
-            _check_headers(headers)
-        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-            raise InvalidRequestError(f"max_retries={max_retries!r} is not a number of tries.")
         self._address = Address.of(space)
-        self._model = model
-        self._system = system
+        self._model = arguments.model_name(model)
+        self._system = arguments.system_prompt(system)
         self._timeout = Timeout.of(timeout)
-        self._max_retries = max_retries
+        self._max_retries = arguments.count("max_retries", max_retries, 0, "tries")
         self._connection: Dict[str, Any] = {
-            "token": token,
-            "auth": auth,
-            "proxy": proxy,
-            "headers": headers,
-            "verify": verify,
-            "session": session,
+            "token": arguments.token(token),
+            "auth": arguments.login(auth),
+            "proxy": arguments.proxy_url(proxy),
+            "headers": arguments.header_fields(headers),
+            "verify": arguments.certificates(verify),
+            "session": arguments.session(session),
         }
         self._clock = Clock()
         self._closed = False
@@ -259,10 +249,10 @@ class Client:
         query = Query.of(prompt, history, system)
         if query.system is None:
             query = query._replace(system=self._system)
+        query.check_characters()
         if model is not None:
-            _check_model(model)
-        if on_event is not None and not callable(on_event):
-            raise InvalidRequestError(f"on_event={on_event!r} cannot be called.")
+            arguments.model_name(model)
+        arguments.callback("on_event", on_event)
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         app = self._open()
         # They know requests, which is imported at the first request and not before.
@@ -310,6 +300,8 @@ class Client:
         if app is None:
             from .discovery import App
 
+            if self._connection["verify"] is False:
+                _log.warning("certificates are not checked: verify=False")
             app = App(self._address, **self._connection)
             # Of threads that come here at once, all take the same one.
             app = vars(self).setdefault("_app", app)
@@ -325,14 +317,14 @@ class Client:
 
     def __reduce__(self) -> Tuple[Any, ...]:
         # A copy opens its own connections, and looks at the Space by itself.
-        arguments = {
+        options = {
             "model": self._model,
             "system": self._system,
             "timeout": self._timeout,
             "max_retries": self._max_retries,
             **self._connection,
         }
-        return _remake, (type(self), self._address.id or self._address.url, arguments)
+        return _remake, (type(self), self._address.id or self._address.url, options)
 
     def __repr__(self) -> str:
         return f"Client({self._address.id or self._address.url!r}, model={self._model!r})"
@@ -345,44 +337,9 @@ def ask_whole(
     return client._ask(prompt, None, None, None, None, on_event, start_over=True)
 
 
-def _remake(kind: type, space: str, arguments: Mapping[str, Any]) -> Client:
-    client: Client = kind(space, **arguments)
+def _remake(kind: type, space: str, options: Mapping[str, Any]) -> Client:
+    client: Client = kind(space, **options)
     return client
-
-
-def _check_model(model: object) -> None:
-    if not isinstance(model, str) or not model.strip():
-        raise InvalidRequestError(
-            f"model={model!r} is not the name of a model.",
-            hint='Give one such as "7B"; Client().models lists them.',
-        )
-
-
-def _are_strings(values: object, count: int) -> bool:
-    return (
-        isinstance(values, (tuple, list))
-        and len(values) == count
-        and all(isinstance(value, str) for value in values)
-    )
-
-
-def _check_headers(headers: object) -> None:
-    if not isinstance(headers, Mapping):
-        raise InvalidRequestError("headers has to be a dict of names and values.")
-    for name, value in headers.items():
-        fits = _are_strings((name, value), 2) and f"{name}{value}".isprintable()
-        if not fits or value[:1].isspace():
-            # The value is not shown: it may be a secret.
-            raise InvalidRequestError(f"headers[{name!r}] is not what a header can be.")
-
-
-def _check_proxy(proxy: object) -> None:
-    # The proxy itself is not shown: it may hold a password.
-    if not isinstance(proxy, str) or not is_proxy(proxy):
-        raise InvalidRequestError(
-            "proxy is not the URL of a proxy.",
-            hint='Give one such as "http://proxy.example:8080" or "socks5://127.0.0.1:1080".',
-        )
 
 
 _default: Optional[Client] = None

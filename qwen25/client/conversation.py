@@ -9,6 +9,7 @@ from ..events import Event
 from ..files import Path, path_of, replacing
 from ..protocol.prompt import Message, Query
 from ..timeouts import Timeout
+from . import arguments
 from .streaming import Stream
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class Conversation:
         model: Optional[str] = None,
         messages: Iterable[Message] = (),
     ) -> None:
+        arguments.client_like(client, "complete", "stream")
+        arguments.system_prompt(system)
+        if model is not None:
+            arguments.model_name(model)
+        if messages is None:
+            raise InvalidRequestError("messages=None is not a list of messages.")
         # The check of a prompt is the check of its history; nothing is asked here.
         earlier = Query.of("?", messages, None)
         self._client = client
@@ -125,6 +132,7 @@ class Conversation:
             OSError: The file cannot be read.
         """
         name = path_of(path)
+        arguments.client_like(client, "complete", "stream")
         with open(name, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
         try:

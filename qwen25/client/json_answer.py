@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any, Callable, List, Mapping, NoReturn, Optional, Tuple
 
-from ..errors import GenerationError, InvalidRequestError
+from ..errors import GenerationError, InvalidRequestError, describe
 from ..protocol.prompt import Message, Prompt, Query
+from . import arguments
 
 #: Returns the value to hand out, or raises `ValueError` with the reason why it does not fit.
 Check = Callable[[Any], Any]
@@ -32,8 +33,7 @@ class JsonQuestion:
     """
 
     def __init__(self, prompt: Prompt, schema: Any = None, tries: int = 2) -> None:
-        if isinstance(tries, bool) or not isinstance(tries, int) or tries < 1:
-            raise InvalidRequestError(f"tries={tries!r} is not a number of tries.")
+        arguments.count("tries", tries, 1, "tries")
         Query.of(prompt)  # raises for what cannot be asked
         self._prompt = prompt
         self._tries = tries
@@ -129,7 +129,7 @@ def _reading(schema: Any) -> Tuple[Optional[Mapping[str, Any]], Check]:
     validate = getattr(schema, "model_validate", None)
     if not callable(shape) or not callable(validate):
         raise InvalidRequestError(
-            f"schema={schema!r} is not a schema.",
+            f"schema={describe(schema)} is not a schema.",
             hint="Give a JSON Schema as a dict, or a class with model_json_schema and"
             " model_validate, such as one of pydantic.",
         )

@@ -21,9 +21,10 @@ from typing import (
     Union,
 )
 
-from ..errors import InvalidRequestError, QwenError
+from ..errors import QwenError
 from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
+from . import arguments
 from .cancellation import CancelScope
 from .limiter import AdaptiveLimiter, Permit, is_busy
 from .retrying import Retries
@@ -106,8 +107,9 @@ class MapRun:
         timeout: Union[None, float, Timeout] = None,
         ordered: bool = True,
     ) -> None:
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-            raise InvalidRequestError(f"workers={workers!r} is not a number of workers.")
+        arguments.worker_count(workers)
+        arguments.executor(executor)
+        arguments.flag("ordered", ordered)
         #: Seconds that a prompt waits at present, for a place and in the Space's queue.
         self.queue_wait = 0.0
         self._limits = client._timeout if timeout is None else Timeout.of(timeout)
@@ -335,10 +337,8 @@ def map_prompts(
     **options: Any,
 ) -> Generator[Answer, None, None]:
     """`Client.map`; the arguments are checked when it is called, not at the first answer."""
-    if isinstance(prompts, (str, bytes, dict)) or not isinstance(prompts, Iterable):
-        raise InvalidRequestError(
-            f"A map takes many prompts, and this is one {type(prompts).__name__}.",
-            hint="Put it into a list, or use complete().",
-        )
-    requests = (Request(prompt, model, system) for prompt in prompts)
+    if model is not None:
+        arguments.model_name(model)
+    arguments.system_prompt(system)
+    requests = (Request(prompt, model, system) for prompt in arguments.prompts_of(prompts))
     return MapRun(client, requests, **options).each()

@@ -25,6 +25,10 @@ class Stream:
     """
 
     def __init__(self, call: Call, on_complete: Optional[Callable[[str], object]] = None) -> None:
+        if not callable(getattr(call, "answer", None)):
+            raise InvalidRequestError(
+                "A Stream is not made directly.", hint="Client.stream() returns one."
+            )
         self._call = call
         self._items = call.answer()
         self._on_complete = on_complete

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, describe
 
 #: A message as every client of this kind has it: `{"role": ..., "content": ...}`.
 Message = Dict[str, str]
@@ -39,7 +39,7 @@ class Query(NamedTuple):
             InvalidRequestError: The prompt is empty, a message is malformed, the last turn is
                 not the user's, or there are system messages and a `system` as well.
         """
-        turns = _messages(history or (), "history")
+        turns = _messages(() if history is None else history, "history")
         if isinstance(prompt, str):
             turns.append({"role": "user", "content": prompt})
         else:
@@ -54,8 +54,8 @@ class Query(NamedTuple):
         text = said.pop()["content"]
         if not text.strip():
             raise InvalidRequestError("The prompt is empty.", hint="Give it some text.")
-        if system is not None and not isinstance(system, str):
-            raise InvalidRequestError(f"system={system!r} is not a string.")
+        if system is not None:
+            _check_text(system, "system")
         if systems:
             if system is not None:
                 raise InvalidRequestError(
@@ -65,14 +65,38 @@ class Query(NamedTuple):
             system = "\n".join(systems)
         return cls(text, tuple(said), system)
 
+    def check_characters(self) -> None:
+        """Refuse half a character: JSON could carry it, but most apps fail at it without a reason.
 
-def _messages(messages: Iterable[Any], where: str) -> list[Message]:
-    if isinstance(messages, (str, bytes, dict)) or not hasattr(messages, "__iter__"):
-        raise InvalidRequestError(
-            f"The {where} is a {type(messages).__name__}; a list of messages was expected.",
-            hint=_SHAPE,
-        )
-    return [_message(message, f"{where}[{index}]") for index, message in enumerate(messages)]
+        Raises:
+            InvalidRequestError: A text has a lone surrogate.
+        """
+        texts = [self.text, self.system or "", *(turn["content"] for turn in self.history)]
+        for text in texts:
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidRequestError(
+                    f"A text has half a character (a lone surrogate) at position {error.start}.",
+                    hint='Replace it: text.encode("utf-8", "replace").decode().',
+                ) from error
+
+
+def _messages(messages: Iterable[Any], where: str) -> List[Message]:
+    if isinstance(messages, (str, bytes, dict)):
+        raise _no_messages(messages, where)
+    try:
+        each = iter(messages)
+    except TypeError as error:
+        raise _no_messages(messages, where) from error
+    return [_message(message, f"{where}[{index}]") for index, message in enumerate(each)]
+
+
+def _no_messages(messages: Any, where: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"The {where} is a {type(messages).__name__}; a list of messages was expected.",
+        hint=_SHAPE,
+    )
 
 
 def _message(message: Any, where: str) -> Message:
@@ -83,11 +107,15 @@ def _message(message: Any, where: str) -> Message:
     role, content = message.get("role"), message.get("content")
     if role not in _ROLES:
         raise InvalidRequestError(
-            f"{where} has the role {role!r}; expected was one of {', '.join(_ROLES)}.", hint=_SHAPE
-        )
-    if not isinstance(content, str):
-        raise InvalidRequestError(
-            f"{where} has a content of type {type(content).__name__}; a string was expected.",
+            f"{where} has the role {describe(role)}; expected was one of {', '.join(_ROLES)}.",
             hint=_SHAPE,
         )
+    _check_text(content, f"The content of {where}")
     return {"role": role, "content": content}
+
+
+def _check_text(text: Any, name: str) -> None:
+    if not isinstance(text, str):
+        raise InvalidRequestError(
+            f"{name} is a {type(text).__name__}; a string was expected.", hint=_SHAPE
+        )

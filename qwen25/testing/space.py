@@ -25,12 +25,13 @@ from typing import (
     Union,
 )
 
-from . import app
+from ..errors import InvalidRequestError
+from . import app, arguments
 from .answer import Answer, Dialect
 from .framing import FRAMINGS, Part, framed
 from .queueing import Queue, QueueFull, Ticket
 from .server import ClientLeft, Connection, Headers, Request, Server, head
-from .steps import FAULTS, STEPS, Delay, Drop, Fail, Fault, Gate, Hang, Pause, Reply, Reset, Step
+from .steps import STEPS, Delay, Drop, Fail, Fault, Gate, Hang, Pause, Reply, Reset, Step
 
 
 class Question(NamedTuple):
@@ -80,9 +81,7 @@ class _Planned:
         return self if space is None else space.__dict__[self._name]
 
     def __set__(self, space: FakeSpace, plan: Plan) -> None:
-        if plan is not None and not isinstance(plan, FAULTS):
-            plan = deque(plan)
-        space.__dict__[self._name] = plan
+        space.__dict__[self._name] = arguments.plan(self._name, plan)
 
 
 class FakeSpace:
@@ -118,7 +117,7 @@ class FakeSpace:
             changed at any time.
 
     Raises:
-        ValueError: An unknown layout, protocol or framing.
+        InvalidRequestError: An argument is invalid.
     """
 
     config = _Planned()
@@ -148,15 +147,20 @@ class FakeSpace:
         join: Plan = None,
         data: Plan = None,
     ) -> None:
-        _check("layout", layout, app.LAYOUTS)
-        _check("protocol", protocol, app.PROTOCOLS)
-        _check("framing", framing, FRAMINGS)
+        arguments.choice("layout", layout, app.LAYOUTS)
+        arguments.choice("protocol", protocol, app.PROTOCOLS)
+        arguments.choice("framing", framing, FRAMINGS)
+        arguments.choice("newline", newline, ("\n", "\r\n", "\r"))
         if framing == "length" and limit is not None:
-            raise ValueError("framing='length' knows a stream before it starts, so take no limit.")
+            raise InvalidRequestError(
+                "framing='length' knows a stream before it starts, so take no limit."
+            )
         self.answer = answer
         self.first = first
-        self.prefix = app.prefix(layout, protocol) if prefix is None else prefix
-        self.fn_index = fn_index
+        self.prefix = app.prefix(layout, protocol)
+        if prefix is not None:
+            self.prefix = arguments.prefix(prefix)
+        self.fn_index = arguments.index("fn_index", fn_index)
         self.config, self.login, self.join, self.data = config, login, join, data
         #: How many clients left their stream before its end. A client is ahead of what its server
         #: sees, so ask with `wait_for`; the same goes for `open_streams` and `open_connections`.
@@ -166,13 +170,15 @@ class FakeSpace:
         self._layout = layout
         self._dialect = Dialect(app.LAYOUTS[layout], protocol, newline)
         self._framing = framing
-        self._auth = auth
-        self._sizes = tuple(sizes)
-        self._size_input = size_input
-        self._sticky = sticky
+        self._auth = arguments.login(auth)
+        self._sizes = arguments.texts("sizes", sizes)
+        self._size_input = arguments.flag("size_input", size_input)
+        self._sticky = arguments.flag("sticky", sticky)
         self._url: Optional[str] = None
         self._server = Server(self._handle)
-        self._queue = Queue(limit, queue_size)
+        self._queue = Queue(
+            arguments.count("limit", limit, 1), arguments.count("queue_size", queue_size, 0)
+        )
         self._sessions: Dict[str, _Session] = {}
         self._abandoned: Set[str] = set()
         self._tokens: Set[str] = set()
@@ -184,7 +190,7 @@ class FakeSpace:
 
     @answer.setter
     def answer(self, script: Script) -> None:
-        self._answer = _replayable(script)
+        self._answer: Script = arguments.script("answer", script)
 
     @property
     def first(self) -> Iterable[Optional[Script]]:
@@ -193,7 +199,10 @@ class FakeSpace:
 
     @first.setter
     def first(self, scripts: Iterable[Optional[Script]]) -> None:
-        self._first = deque(None if one is None else _replayable(one) for one in scripts)
+        self._first = deque(
+            None if one is None else arguments.script("first", one)
+            for one in arguments.items("first", scripts, "a list of scripts and None")
+        )
 
     def start(self) -> FakeSpace:
         """Listen on a free port of 127.0.0.1."""
@@ -469,18 +478,6 @@ _SESSION_NOT_FOUND = {
     "session_not_found": True,
     "success": False,
 }
-
-
-def _check(name: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}={value!r} is unknown; it is one of {', '.join(known)}.")
-
-
-def _replayable(script: Script) -> Script:
-    """A script that can be played for every request; a single step is a script of one."""
-    if isinstance(script, STEPS) or callable(script):
-        return script
-    return tuple(script)
 
 
 def _steps(script: Script, question: Optional[Question]) -> Iterable[Step]:

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, describe
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -42,7 +42,7 @@ class Address(NamedTuple):
         if space is None:
             space = os.environ.get("QWEN25_SPACE") or PUBLIC_SPACE
         if not isinstance(space, str):
-            raise InvalidRequestError(f"space={space!r} is not a string.", hint=_HINT)
+            raise InvalidRequestError(f"space={describe(space)} is not a string.", hint=_HINT)
         space = space.strip()
         page = re.match(_HUB_PAGE, space)
         if page:
@@ -90,6 +90,7 @@ def _root(url: str) -> str:
         parts = split_url(url)
     except ValueError as error:
         raise InvalidRequestError(f"The address of the Space is not a URL: {error}.", hint=_HINT)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
-        raise InvalidRequestError(f"{url!r} is not the address of a Space.", hint=_HINT)
+    is_url = parts.scheme.lower() in ("http", "https") and parts.hostname
+    if not is_url or not url.isprintable() or " " in url:
+        raise InvalidRequestError(f"{describe(url)} is not the address of a Space.", hint=_HINT)
     return f"{parts.scheme.lower()}://{parts.netloc}{parts.path.rstrip('/')}"
