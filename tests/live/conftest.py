@@ -11,10 +11,16 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import page as pages
 import pytest
+
+from shapes.catalogue import SHAPES
 
 HAS_GRADIO = find_spec("gradio") is not None  # importing it takes ten seconds
 GRADIO = tuple(map(int, version("gradio").split(".")[:2])) if HAS_GRADIO else (0, 0)
+
+
+HERE = Path(__file__).parent
 
 
 def layouts():
@@ -22,13 +28,15 @@ def layouts():
     if GRADIO >= (6, 0):
         return ["messages"]
     typed = ["tuples", "messages"] if GRADIO >= (4, 44) else ["tuples"]
-    return (["modelscope"] if find_spec("modelscope_studio") else []) + typed
+    # Its chatbot of that name is gone since modelscope_studio 1.0, which needs Gradio 5.
+    modelscope = GRADIO < (5, 0) and find_spec("modelscope_studio")
+    return (["modelscope"] if modelscope else []) + typed
 
 
-class App:
-    """`app.py` as a subprocess, and the talk with its writer; every wait has an end."""
+class Process:
+    """A script of this folder as a subprocess that is told and tells; every wait has an end."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, script, folder, *options):
         #: The installed Gradio, such as `(4, 44)`.
         self.version = GRADIO
         #: Where Gradio's own words and tracebacks go.
@@ -37,7 +45,7 @@ class App:
         self._news = threading.Condition()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", str(Path(__file__).with_name("app.py")), *options],
+                [sys.executable, "-X", "utf8", str(HERE / script), *options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -46,11 +54,6 @@ class App:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        try:
-            self.url = self.wait_for("URL", timeout=120).split()[1]
-        except BaseException:
-            self.kill()
-            raise
 
     def _read(self):
         for line in self._process.stdout:
@@ -79,11 +82,6 @@ class App:
         """Let a waiting writer take `n` steps."""
         self._tell("go\n" * n)
 
-    def reset(self):
-        """Begin a test: nothing is left of the writers, the steps and the lines of those before."""
-        self._tell("reset\n")
-        self.wait_for("RESET")
-
     def _tell(self, lines):
         self._process.stdin.write(lines)
         self._process.stdin.flush()
@@ -106,6 +104,41 @@ class App:
         self._reader.join(10)
         self._process.stdin.close()
         self._process.stdout.close()
+
+
+class App(Process):
+    """`app.py`: one app, whose writer is led by the test."""
+
+    def __init__(self, folder, *options):
+        super().__init__("app.py", folder, *options)
+        try:
+            self.url = self.wait_for("URL", timeout=120).split()[1]
+        except BaseException:
+            self.kill()
+            raise
+
+    def reset(self):
+        """Begin a test: nothing is left of the writers, the steps and the lines of those before."""
+        self._tell("reset\n")
+        self.wait_for("RESET")
+
+
+class Shapes(Process):
+    """`shapes/launch.py`: the apps of that folder, each started when it is first asked for."""
+
+    def __init__(self, folder):
+        super().__init__("shapes/launch.py", folder)
+        self._urls = {}
+
+    def __call__(self, name):
+        """Return the address of the app of a shape."""
+        if name not in self._urls:
+            self._tell("start {}\n".format(name))
+            # The first one waits for Gradio to be imported too.
+            line = self.wait_for(("URL " + name + " ", "FAILED"), timeout=120)
+            assert line.startswith("URL"), line
+            self._urls[name] = line.split()[2]
+        return self._urls[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -148,3 +181,28 @@ def start_app(gradio, tmp_path_factory):
     yield start
     for app in apps:
         app.kill()
+
+
+@pytest.fixture(scope="module")
+def shape_space(gradio, tmp_path_factory):
+    """Start an app of `shapes/` and return its address: `shape_space("two_steps")`.
+
+    `shape_space.go()` lets an answer to a query that begins with GATE grow by a piece.
+    """
+    shapes = Shapes(tmp_path_factory.mktemp("shapes"))
+    yield shapes
+    shapes.stop()
+
+
+@pytest.fixture
+def shown_on_page(shape_space):
+    """What the page of a shape answers to each query in one window, as a list of texts.
+
+    `shown_on_page("two_steps", "hello", turns=[["hi", "there"]])` begins with an earlier turn, as
+    far as the page can be told of it.
+    """
+
+    def ask(name, *queries, turns=()):
+        return pages.shown(shape_space(name), SHAPES[name], queries, turns)
+
+    return ask

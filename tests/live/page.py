@@ -180,9 +180,13 @@ COMPONENT = re.compile(r"<gradio\.components\.[\w.]+ object at 0x[0-9a-f]+>")
 
 def answers_of(value):
     """The texts that a chatbot's value shows after the last query."""
-    if isinstance(value[-1], list):
-        return texts_of(value[-1][1])
     answers = []
+    if isinstance(value[-1], list):
+        for query, answer in reversed(value):
+            answers = texts_of(answer) + answers
+            if query is not None:
+                break
+        return answers
     for message in reversed(value):
         if isinstance(message, str):
             # The API tells a component by what Python calls it.
@@ -209,6 +213,19 @@ def texts_of(content):
         if isinstance(content.get("text"), str):
             return [content["text"]]
     return []
+
+
+def shown(url, shape, queries, turns=()):
+    """What the page of a shape answers to queries in one window, after some turns."""
+    page = Page(url, shape.auth)
+    if turns:
+        give_history(page, turns)
+        tell_history(page)
+    answers = []
+    for query in queries:
+        page.ask(shape.start, query)
+        answers.append(page.text(shape.text))
+    return answers
 
 
 def api_of(page):
@@ -238,6 +255,14 @@ def call_api(page, query):
     data = [box, None] + [page.to_send(part) for part in function["inputs"][2:]]
     page.call(number, function["targets"][0][0], data)
     return page.values[function["outputs"][0]]
+
+
+def without_thoughts(page, text):
+    """The text of an answer without what stands between the chatbot's tags for thoughts."""
+    for part in page.components.values():
+        for begin, end in part["props"].get("reasoning_tags") or []:
+            text = re.sub(re.escape(begin) + ".*?" + re.escape(end) + r"\s*", "", text, flags=re.S)
+    return text
 
 
 def history_for(page, turns):

@@ -23,11 +23,9 @@ from pathlib import Path
 
 import page as pages
 
+from shapes.catalogue import SHAPES, shapes_of
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "shapes"))
-
-from catalogue import SHAPES, shapes_of  # noqa: E402  its folder is named above
-
 QUERY = "hello"
 SECOND = "and now?"
 TURNS = [["Who are you?", "I am an echo."]]
@@ -135,7 +133,6 @@ class Walk:
 def walks(name, url):
     """The config of an app and its walks by name: see the README beside the recordings."""
     it = SHAPES[name]
-    auth = ("user", "pass word") if name == "login" else None
 
     def ask(page, query, turns=()):
         walk = Walk(page, query, list(turns))
@@ -146,9 +143,10 @@ def walks(name, url):
         walk = Walk(page, query, list(turns))
         if told and not pages.tell_history(page):
             return None
-        return walk.told(pages.text_of(pages.call_api(page, query)))
+        text = pages.text_of(pages.call_api(page, query))
+        return walk.told(pages.without_thoughts(page, text))
 
-    page = pages.Page(url, auth)
+    page = pages.Page(url, it.auth)
     config, found = page.config, {}
     if it.start is None:
         return config, found
@@ -156,14 +154,14 @@ def walks(name, url):
     turn = [QUERY, shown["text"]]
     shown_second = found["second"] = ask(page, SECOND, [turn])
     if "chatbot" in it.text:
-        page = pages.Page(url, auth)
+        page = pages.Page(url, it.auth)
         pages.give_history(page, TURNS)
         found["history"] = ask(page, QUERY, TURNS)
     if it.api and pages.api_of(page) is not None:
-        page = pages.Page(url, auth)
+        page = pages.Page(url, it.auth)
         found["first"] = ask_api(page, QUERY)
         found["second"] = ask_api(page, SECOND, [turn])
-        page = pages.Page(url, auth)
+        page = pages.Page(url, it.auth)
         pages.give_history(page, TURNS)
         found["history"] = ask_api(page, QUERY, TURNS, told=True) or found["history"]
         for walk, on_page in [("first", shown), ("second", shown_second)]:

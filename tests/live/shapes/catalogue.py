@@ -2,68 +2,79 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from importlib.util import find_spec
-
-#: `since` is the first version that runs the app, `before` the first that no longer does.
-#: `start` is what a user of the page does: (type of the component, its label or value, event).
-#: `text` is the type of the component that shows the answer.
-#: `api` marks a `gr.ChatInterface`: it has a function that other programs can call.
-#: `needs` is a package beside Gradio.
-Shape = namedtuple("Shape", "since before start text api needs")
+from typing import NamedTuple, Optional
 
 
-def shape(
-    since=(4, 0), before=(99,), start=("textbox", None, "submit"), text="chatbot", needs="gradio"
-):
-    return Shape(since, before, start, text, False, needs)
+class Shape(NamedTuple):
+    """An app of this folder."""
+
+    #: The first Gradio that runs it, and the first that no longer does.
+    since: tuple = (4, 0)
+    before: tuple = (99,)
+    #: What a user of the page does: (type of the component, its label or value, event).
+    #: The type `api` stands for the box of a `gr.ChatInterface`; None: there is nothing to ask.
+    start: Optional[tuple] = ("textbox", None, "submit")
+    #: The type of the component that shows the answer.
+    text: str = "chatbot"
+    #: Whether it has a `gr.ChatInterface`, and so a function for other programs.
+    api: bool = False
+    #: A package beside Gradio.
+    needs: str = "gradio"
+    #: The user and the password of its login.
+    auth: Optional[tuple] = None
 
 
-def chat_interface(since=(4, 0), before=(99,), start=("api", None, "submit")):
-    return Shape(since, before, start, "chatbot", True, "gradio")
+def chat_interface(since=(4, 0), before=(99,), start=("api", None, "submit"), auth=None):
+    return Shape(since, before, start, api=True, auth=auth)
 
 
 MULTIMODAL = ("multimodaltextbox", None, "submit")
 
 SHAPES = {
-    "one_step": shape(start=("textbox", "Input", "submit")),
-    "one_step_state": shape(start=("button", "🚀 Submit (发送)", "click")),
-    "state_only": shape(),
-    "two_steps": shape(),
-    "two_steps_messages": shape((4, 44), (6,)),
-    "two_steps_plain": shape(),
-    "two_steps_options": shape(start=("textbox", "Your message", "submit")),
-    "two_steps_multimodal": shape((4, 29), start=MULTIMODAL),
-    "three_steps": shape(),
-    "qwen_agent": shape((4, 29), start=MULTIMODAL),
-    "ms_swift": shape(start=("textbox", "Input", "submit")),
-    "system_first": shape(start=("textbox", "Message", "submit")),
-    "two_chats": shape(),
-    "blocks_thought": shape((4, 44)),
-    "login": chat_interface(),
-    "modelscope_input": shape(
+    "one_step": Shape(start=("textbox", "Input", "submit")),
+    "one_step_state": Shape(start=("button", "🚀 Submit (发送)", "click")),
+    "state_only": Shape(),
+    "two_steps": Shape(),
+    "two_steps_messages": Shape((4, 44), (6,)),
+    "two_steps_plain": Shape(),
+    "two_steps_options": Shape(start=("textbox", "Your message", "submit")),
+    "two_steps_multimodal": Shape((4, 29), start=MULTIMODAL),
+    "three_steps": Shape(),
+    "qwen_agent": Shape((4, 29), start=MULTIMODAL),
+    "ms_swift": Shape(start=("textbox", "Input", "submit")),
+    "system_first": Shape(start=("textbox", "Message", "submit")),
+    "two_chats": Shape(),
+    "blocks_thought": Shape((4, 44)),
+    "login": chat_interface(auth=("user", "pass word")),
+    "modelscope_input": Shape(
         (4, 44),
         (5,),
         ("modelscopemultimodalinput", None, "submit"),
         "modelscopechatbot",
-        "modelscope_studio",
+        needs="modelscope_studio",
     ),
-    "modelscope_pro_input": shape(
+    "modelscope_pro_input": Shape(
         (5, 50),
         start=("modelscopepromultimodalinput", None, "submit"),
         text="modelscopeprochatbot",
         needs="modelscope_studio",
     ),
-    "qwen3_demo": shape(
+    "qwen3_demo": Shape(
         (5, 50),
         start=("antdxsender", None, "submit"),
         text="modelscopeprochatbot",
         needs="modelscope_studio",
     ),
-    "image_only": shape(start=None),
-    "interface": shape(start=("textbox", "Prompt", "submit"), text="textbox"),
-    "interface_plain": shape(start=("textbox", "Prompt", "submit"), text="textbox"),
-    "artifacts": shape(start=("button", "send", "click"), text="markdown"),
+    "greeting": Shape(),
+    "two_steps_box": Shape(),
+    "retry_undo": Shape((5, 9), start=("textbox", "Chat Message", "submit")),
+    "image_only": Shape(start=None),
+    "buttons_only": Shape((4, 44), start=None),
+    "rendered": Shape((5, 9), start=None),
+    "interface": Shape(start=("textbox", "Prompt", "submit"), text="textbox"),
+    "interface_plain": Shape(start=("textbox", "Prompt", "submit"), text="textbox"),
+    "artifacts": Shape(start=("button", "send", "click"), text="markdown"),
     "chat_interface": chat_interface(),
     "chat_interface_plain": chat_interface(),
     "chat_interface_inputs": chat_interface(),
@@ -78,6 +89,11 @@ SHAPES = {
     "chat_interface_list": chat_interface((5, 20)),
     "chat_interface_thought": chat_interface((5, 20)),
     "chat_interface_file": chat_interface((5, 20)),
+    "chat_interface_options": chat_interface((5, 20)),
+    "chat_interface_prefill": chat_interface((5, 20)),
+    "chat_interface_tags": chat_interface((6, 0)),
+    "chat_interface_validator": chat_interface((5, 50)),
+    "chat_interface_pages": chat_interface((5, 20)),
     "chat_interface_outputs": chat_interface((5, 9)),
 }
 
