@@ -10,6 +10,7 @@ from typing import (
     AsyncGenerator,
     Callable,
     Dict,
+    Generator,
     Iterable,
     List,
     NamedTuple,
@@ -64,6 +65,18 @@ class AsyncClient:
         """
         result: T = await self._result(lambda put: put(work(self._client)))
         return result
+
+    def iterate(
+        self, work: Callable[[Client], Generator[T, None, None]]
+    ) -> AsyncGenerator[T, None]:
+        """Read a generator over the blocking client in a thread, as `run` calls a function."""
+
+        def read(put: Put) -> None:
+            with contextlib.closing(work(self._client)) as items:
+                for item in items:
+                    put(item)
+
+        return self._bridge(read).items()
 
     async def complete(self, prompt: Prompt, **options: Any) -> str:
         """Ask, and wait for the whole answer; the arguments are those of `Client.complete`.

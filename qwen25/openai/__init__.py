@@ -1,18 +1,20 @@
 """The OpenAI-shaped door: programs that speak OpenAI's protocol ask the Space through it.
 
-`serve()` and `create_app()` need the extra `api`.
+`serve()` and `create_app()` need the extra `api`; `OpenAI` has the calls of the openai package in
+process and needs nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, List
 
+from .inprocess import OpenAI
 from .serve import Server, needing_the_extra, serve
 
 if TYPE_CHECKING:
     from .app import create_app
 
-__all__ = ["Server", "create_app", "serve"]
+__all__ = ["OpenAI", "Server", "create_app", "serve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
-from typing import Collection, Optional
+from typing import TYPE_CHECKING, Collection, Optional
 from urllib.parse import urlsplit
-
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import InvalidRequestError
 from .errors import RequestRefusedError, problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def is_loopback(host: str) -> bool:

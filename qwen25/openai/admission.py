@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from typing import AsyncIterator, Awaitable, Callable, Deque
+from typing import AsyncIterator, Awaitable, Callable, Deque, Optional
 
 from ..client.limiter import AdaptiveLimiter, is_busy
 from ..errors import QwenError
@@ -16,6 +16,9 @@ from .errors import RequestRefusedError
 COME_AGAIN = 5.0
 #: Seconds of a pause that a request waits for.
 LONGEST_PAUSE = 60.0
+
+#: Takes a place in the queue, 0 is next, and the number that wait.
+Tell = Callable[[int, int], Awaitable[None]]
 
 
 class Admission:
@@ -42,11 +45,11 @@ class Admission:
         return len(self._waiting)
 
     @contextlib.asynccontextmanager
-    async def place(self, tell: Callable[[int, int], Awaitable[None]]) -> AsyncIterator[None]:
+    async def place(self, tell: Optional[Tell] = None) -> AsyncIterator[None]:
         """Wait for a place, hold it inside, and learn from how it ends.
 
         Args:
-            tell: Called with the place in the queue, 0 is next, and the number that wait.
+            tell: Called when the place in the queue changes.
 
         Raises:
             RequestRefusedError: Too many wait already, or the Space wants a long pause; its status
@@ -70,7 +73,7 @@ class Admission:
         finally:
             self._move()
 
-    async def _wait(self, tell: Callable[[int, int], Awaitable[None]]) -> None:
+    async def _wait(self, tell: Optional[Tell]) -> None:
         if not self._waiting and self._limiter.has_room(time.monotonic()):
             return
         pause = self._limiter.blocked_until - time.monotonic()
@@ -90,7 +93,8 @@ class Admission:
                     if self._limiter.blocked_until > now:
                         delay = self._limiter.blocked_until - now
                         asyncio.get_running_loop().call_later(delay, news.set)
-                await tell(self._waiting.index(news), len(self._waiting))
+                if tell is not None:
+                    await tell(self._waiting.index(news), len(self._waiting))
                 await news.wait()
         finally:
             self._waiting.remove(news)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import os
-from typing import Any, AsyncIterator, Callable, Collection, List, Mapping, Optional
+from typing import Any, AsyncIterator, Callable, Collection, List, Mapping, Optional, Tuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,10 +22,11 @@ from starlette.types import ASGIApp
 from ..aio.client import AsyncClient
 from ..client.client import Client
 from ..errors import InvalidRequestError, QwenError
+from ..events import Note, Queued
 from . import responses
 from .access import Access, check_origin
 from .admission import Admission
-from .door import Door
+from .answering import Answering, Item
 from .errors import Problem, RequestRefusedError, body, fault, problem
 from .event_stream import ClientLeft, EventStream, Output, left, unless_left
 from .models import Models
@@ -69,7 +70,7 @@ def create_app(
             raise InvalidRequestError(f"{name}={number!r} is not a number from {least} up.")
     allowed = [check_origin(origin) for origin in origins]
     asking = Client() if client is None else client
-    door = Door(AsyncClient.of(asking), Models(aliases), Admission(workers, waiting))
+    answering = Answering(asking, Models(aliases))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -87,7 +88,7 @@ def create_app(
         }
         middleware.append(Middleware(CORSMiddleware, **rules))
     return Starlette(
-        routes=_Routes(door).routes(),
+        routes=_Routes(answering, Admission(workers, waiting)).routes(),
         middleware=middleware,
         lifespan=lifespan,
         exception_handlers={
@@ -110,8 +111,10 @@ class _Json(JSONResponse):
 class _Routes:
     """What each path does."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, answering: Answering, admission: Admission) -> None:
+        self._answering = answering
+        self._admission = admission
+        self._client = AsyncClient.of(answering.client)
 
     def routes(self) -> List[Route]:
         return [
@@ -129,37 +132,45 @@ class _Routes:
         return await self._answer(http, completion_request)
 
     async def _models(self, http: HttpRequest) -> Response:
-        names = await unless_left(self._door.names(), left(http.receive))
+        names = await unless_left(
+            self._client.run(self._answering.models.names), left(http.receive)
+        )
         return _Json(responses.model_list(names))
 
     async def _model(self, http: HttpRequest) -> Response:
         name = http.path_params["name"]
-        await unless_left(self._door.find(name), left(http.receive))
+        known = self._client.run(lambda client: self._answering.models.answering(client, name))
+        await unless_left(known, left(http.receive))
         return _Json(responses.model(name))
 
     async def _health(self, http: HttpRequest) -> Response:
-        admission = self._door.admission
+        admission = self._admission
         return _Json({"status": "ok", "asked": admission.asked, "waiting": admission.waiting})
 
     async def _answer(self, http: HttpRequest, read: Callable[[Any], Request]) -> Any:
         request = read(loads(await _body(http)))
         if request.stream:
             return EventStream(lambda output: self._stream(request, output))
-        notes: List[str] = []
-        answer = await unless_left(self._door.answer(request, notes), left(http.receive))
+        answer, notes = await unless_left(self._whole(request), left(http.receive))
         return _Json(answer, headers=_note(notes))
+
+    async def _whole(self, request: Request) -> Tuple[Any, List[str]]:
+        async with self._admission.place():
+            return await self._client.run(lambda client: self._answering.answer(request))
 
     async def _stream(self, request: Request, output: Output) -> Optional[ASGIApp]:
         """Write the answer; an error before it has begun is a response of its own."""
-        notes: List[str] = []
 
-        async def put(chunk: Mapping[str, Any]) -> None:
-            if not output.begun:
-                output.headers.update(_note(notes))
-            await output.data(chunk)
+        async def tell(rank: int, size: int) -> None:
+            await output.comment(f"waiting here: {rank} of {size} before this")
 
         try:
-            await self._door.stream(request, put, output.comment, notes)
+            async with self._admission.place(tell):
+                items = self._client.iterate(lambda client: self._answering.stream(request))
+                try:
+                    await _write(items, output)
+                finally:
+                    await items.aclose()
         except Exception as error:  # each is told to the client, and a fault to the log too
             told = _problem(error)
             if not output.begun:
@@ -168,6 +179,19 @@ class _Routes:
         else:
             await output.done()
         return None
+
+
+async def _write(items: AsyncIterator[Item], output: Output) -> None:
+    notes: List[str] = []
+    async for item in items:
+        if isinstance(item, dict):
+            if not output.begun:
+                output.headers.update(_note(notes))
+            await output.data(item)
+        elif isinstance(item, Queued):
+            await output.comment(f"in the Space's queue: {item.rank} before this")
+        elif isinstance(item, Note):
+            notes.append(item.text)
 
 
 async def _body(http: HttpRequest) -> bytes:

@@ -7,10 +7,12 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type
 
 from ..errors import (
     AuthenticationError,
+    GenerationError,
     InvalidRequestError,
     QueueFullError,
     QwenError,
     RateLimitError,
+    StreamInterruptedError,
     TimedOutError,
     UnknownModelError,
 )
@@ -76,7 +78,14 @@ def problem(error: QwenError) -> Problem:
         headers["x-should-retry"] = "false"
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
-    return Problem(status, headers, body(str(error), kind, param, code))
+    return Problem(status, headers, body(_message(error), kind, param, code))
+
+
+def _message(error: QwenError) -> str:
+    # Over HTTP there is no `partial` for a hint to speak of.
+    if isinstance(error, (GenerationError, StreamInterruptedError)):
+        return str(error.args[0])
+    return str(error)
 
 
 def fault() -> Problem:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, NamedTuple
+from typing import List, Mapping
 
 from ..client.client import Client
 from ..errors import InvalidRequestError
 
 #: What a Space without a choice of sizes is offered as; every Space takes this name.
 ONLY = "qwen-2.5"
-
-
-class Model(NamedTuple):
-    """A model that a request has named."""
-
-    #: What the client is to ask.
-    asked: str
-    #: What the answer calls it: the size that answers, by the Space's own name.
-    name: str
 
 
 class Models:
@@ -41,11 +32,14 @@ class Models:
         """All that a request may name, the Space's own first."""
         return [*(client.models or [ONLY]), *self._names]
 
-    def find(self, client: Client, name: str) -> Model:
-        """The model of a name.
+    def asked(self, name: str) -> str:
+        """The model that is asked for, by a name that the client takes."""
+        return self._aliases.get(name.strip().lower(), name)
+
+    def answering(self, client: Client, name: str) -> str:
+        """The model that answers, by the Space's own name.
 
         Raises:
             UnknownModelError: The Space has none of this name.
         """
-        asked = self._aliases.get(name.strip().lower(), name)
-        return Model(asked, client.space.size(asked) or ONLY)
+        return client.space.size(self.asked(name)) or ONLY

@@ -58,10 +58,8 @@ class Chunks(NamedTuple):
     #: Every chunk has a `usage` when the last one tells it.
     include_usage: bool = False
 
-    def role(self, index: int) -> Optional[Dict[str, Any]]:
-        """The first chunk of a choice; `/completions` has none."""
-        if not self.head.chat:
-            return None
+    def role(self, index: int) -> Dict[str, Any]:
+        """The first chunk of a choice in a chat."""
         return self._chunk(index, {"role": "assistant", "content": ""}, None)
 
     def piece(self, index: int, text: str) -> Dict[str, Any]:

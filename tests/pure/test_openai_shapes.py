@@ -171,7 +171,6 @@ def test_chunks_end_with_a_reason_and_then_the_usage():
 
 def test_completions_have_text_in_their_chunks():
     chunks = Chunks(Head.new(False, "72B"))
-    assert chunks.role(0) is None
     assert chunks.piece(1, "Hi")["choices"][0]["text"] == "Hi"
     assert chunks.end(1, "length")["choices"][0]["text"] == ""
     assert "usage" not in chunks.piece(0, "Hi")

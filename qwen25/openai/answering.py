@@ -1,0 +1,134 @@
+"""From a request in OpenAI's shape to the Space, and back; for the server and in process alike."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any, Dict, Generator, List, Optional, Tuple, Union
+
+from ..client.client import Client
+from ..events import Event, Note, Text
+from ..protocol.prompt import Prompt
+from .cut import Cut
+from .estimate import usage
+from .models import Models
+from .requests import Request
+from .responses import Choice, Chunks, Head, whole
+
+#: A chunk of a streamed answer, or what happened on the way to it.
+Item = Union[Dict[str, Any], Event]
+
+
+class Answering:
+    """Answers requests with a client; several choices are asked one after another."""
+
+    def __init__(self, client: Client, models: Models) -> None:
+        self.client = client
+        self.models = models
+
+    def answer(self, request: Request) -> Tuple[Dict[str, Any], List[str]]:
+        """The whole answer, and the notes that came with it."""
+        notes: List[str] = []
+        choices = []
+        for prompt in _asked(request):
+            cut = _cut(request)
+            text = self._text(request, prompt, notes)
+            choices.append(Choice(cut.feed(text) + cut.end(), cut.finish_reason))
+        told = usage(request.prompts, (choice.text for choice in choices))
+        return whole(self._head(request), choices, told), notes
+
+    def stream(self, request: Request) -> Generator[Item, None, None]:
+        """The answer in chunks, and the events between them."""
+        chunks: Optional[Chunks] = None
+        said: List[str] = []
+        for index, prompt in enumerate(_asked(request)):
+            cut = _cut(request)
+            begun = False
+            with contextlib.closing(self._pieces(request, prompt, cut)) as items:
+                for item in items:
+                    if not isinstance(item, str):
+                        yield item
+                        continue
+                    if chunks is None:
+                        # The Space is known by now, whatever it took to reach it.
+                        chunks = Chunks(self._head(request), request.include_usage)
+                    if request.chat and not begun:
+                        yield chunks.role(index)
+                    begun = True
+                    if item:
+                        said.append(item)
+                        yield chunks.piece(index, item)
+            assert chunks is not None  # there is an item at the end
+            yield chunks.end(index, cut.finish_reason)
+        if chunks is not None and request.include_usage:
+            yield chunks.usage(usage(request.prompts, ["".join(said)]))
+
+    def _head(self, request: Request) -> Head:
+        return Head.new(request.chat, self.models.answering(self.client, request.model))
+
+    def _text(self, request: Request, prompt: Prompt, notes: List[str]) -> str:
+        """One whole answer, or what came of it until its cut."""
+        if request.json:
+            return self._json(request, prompt, notes)
+        if not request.stop and request.max_tokens is None:
+            return self.client.complete(
+                prompt, on_event=lambda event: _note(event, notes), **self._options(request)
+            )
+        cut = _cut(request)
+        with self.client.stream(prompt, **self._options(request)) as stream:
+            for event in stream.events():
+                if isinstance(event, Text):
+                    cut.feed(event.piece)
+                    if cut.done and not stream.rewritten:
+                        break
+                else:
+                    _note(event, notes)
+            return stream.text
+
+    def _pieces(
+        self, request: Request, prompt: Prompt, cut: Cut
+    ) -> Generator[Union[str, Event], None, None]:
+        """One answer as it comes, and a last piece that may be empty."""
+        if request.json:
+            notes: List[str] = []
+            text = self._json(request, prompt, notes)
+            for note in notes:
+                yield Note("info", note)
+            yield cut.feed(text)
+        else:
+            with self.client.stream(prompt, **self._options(request)) as stream:
+                for event in stream.events():
+                    if not isinstance(event, Text):
+                        yield event
+                        continue
+                    text = cut.feed(event.piece)
+                    if text:
+                        yield text
+                    if cut.done:
+                        break
+        yield cut.end()
+
+    def _json(self, request: Request, prompt: Prompt, notes: List[str]) -> str:
+        value = self.client.json(
+            prompt,
+            request.schema,
+            on_event=lambda event: _note(event, notes),
+            **self._options(request),
+        )
+        return json.dumps(value, ensure_ascii=False)
+
+    def _options(self, request: Request) -> Dict[str, Any]:
+        return {"model": self.models.asked(request.model)}
+
+
+def _asked(request: Request) -> List[Prompt]:
+    return [prompt for prompt in request.prompts for _ in range(request.n)]
+
+
+def _cut(request: Request) -> Cut:
+    return Cut(request.stop, request.max_tokens)
+
+
+def _note(event: Event, notes: List[str]) -> None:
+    if isinstance(event, Note) and event.text not in notes:
+        notes.append(event.text)
