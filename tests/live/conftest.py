@@ -13,7 +13,6 @@ from pathlib import Path
 
 import page as pages
 import pytest
-
 from shapes.catalogue import SHAPES
 
 HAS_GRADIO = find_spec("gradio") is not None  # importing it takes ten seconds
