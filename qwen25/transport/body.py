@@ -22,7 +22,8 @@ from ..errors import (
 from ..protocol.origins import host
 from ..timeouts import Deadline
 from .exceptions import TRANSLATED, translate
-from .urllib3_hooks import READ_SIZE, LimitedResponse, file_of, let_wait, socket_of
+from .sockets import let_wait
+from .urllib3_hooks import READ_SIZE, file_of, socket_of
 
 _log = logging.getLogger("qwen25")
 
@@ -186,7 +187,7 @@ def _inflater(
 def _pace(response: requests.Response, patience: Callable[[], float]) -> Callable[[], None]:
     """Let each read wait as long as `patience()` says; returns what to call before each."""
     fp = file_of(response)
-    if isinstance(fp, LimitedResponse):
+    if getattr(fp, "is_limited", False):
         fp.limit(patience)
         return _nothing
 

@@ -8,7 +8,7 @@ import math
 import os
 import socket
 import time
-from typing import Any, Iterator, List, Mapping, Optional, Union
+from typing import Any, Iterator, List, Mapping, Optional, Tuple, Union
 
 import requests
 
@@ -21,7 +21,8 @@ from .address import Address
 from .auth import SecureCookies, TokenAuth
 from .body import drain, live_chunks, start_of_body, whole_body
 from .exceptions import TRANSLATED, translate
-from .urllib3_hooks import LimitedAdapter, Watcher, shut_down, socket_of
+from .sockets import Watcher, shut_down
+from .urllib3_hooks import Watch, limit_session, socket_of
 
 _log = logging.getLogger("qwen25")
 
@@ -52,7 +53,7 @@ class SessionPool:
         self.foreign = session
         # One jar for all sessions: the cookies of a login and of a replica belong to the Space.
         self._cookies = SecureCookies()
-        self._idle: List[requests.Session] = []
+        self._idle: List[Tuple[requests.Session, Watch]] = []
         self._process = os.getpid()
 
     def acquire(self) -> Connection:
@@ -60,13 +61,13 @@ class SessionPool:
         if self.closed:
             raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
         if self.foreign is not None:
-            return Connection(self, self.foreign)
+            return Connection(self, self.foreign, Watch())
         if self._process != os.getpid():
             # After a fork the open sockets are the parent's.
             self._idle = []
             self._process = os.getpid()
         try:
-            return Connection(self, self._idle.pop())
+            return Connection(self, *self._idle.pop())
         except IndexError:
             pass
         if isinstance(self.verify, str) and not os.path.exists(self.verify):
@@ -76,10 +77,7 @@ class SessionPool:
             )
         session = requests.Session()
         session.cookies = self._cookies
-        adapter = LimitedAdapter()
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        return Connection(self, session)
+        return Connection(self, session, limit_session(session))
 
     def release(self, connection: Connection) -> None:
         """Take a connection back; its owner must not use it any more."""
@@ -89,7 +87,7 @@ class SessionPool:
         if connection.cancelled or self.closed or connection.process != os.getpid():
             connection.session.close()
         else:
-            self._idle.append(connection.session)
+            self._idle.append((connection.session, connection.watch))
             if self.closed:  # meanwhile, by another thread
                 self.close()
 
@@ -97,20 +95,21 @@ class SessionPool:
         """Close the sockets; those that are lent out close when they come back."""
         self.closed = True
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     def __del__(self) -> None:
         # Before its version 2, urllib3 leaves the sockets of a forgotten session open.
-        for session in getattr(self, "_idle", ()):
+        for session, _ in getattr(self, "_idle", ()):
             session.close()
 
 
 class Connection(Watcher):
     """One session, and the stream that is open on it."""
 
-    def __init__(self, pool: SessionPool, session: requests.Session) -> None:
+    def __init__(self, pool: SessionPool, session: requests.Session, watch: Watch) -> None:
         self.pool = pool
         self.session = session
+        self.watch = watch
         self.cancelled = False
         self.process = os.getpid()
         self._own = session is not pool.foreign
@@ -250,16 +249,11 @@ class Connection(Watcher):
     @contextlib.contextmanager
     def _watching(self, deadline: Deadline) -> Iterator[None]:
         """Limit and know the sockets of a request that is made within."""
-        if not self._own:
-            yield
-            return
-        self._deadline = deadline
-        adapter: Any = self.session.get_adapter("https://")
+        self._deadline, self.watch.watcher = deadline, self
         try:
-            with adapter.watched_by(self):
-                yield
+            yield
         finally:
-            self._deadline = None
+            self._deadline = self.watch.watcher = None
             handle, self._handle = self._handle, None
             if handle is not None:
                 handle.close()

@@ -1,45 +1,62 @@
-"""The fence: the only file that names the inner parts of urllib3 and http.client."""
+"""The fence: the only file that names the inner parts of requests, urllib3 and http.client.
+
+urllib3 limits each read of a socket by itself, does not tell which socket it uses, and hands on
+bytes late. What is done about that rests on the parts below, tested with urllib3 1.26.5 and later:
+
+Documented
+    HTTPAdapter.init_poolmanager, proxy_manager_for, send: where an adapter makes its managers
+        of pools, and what every request passes.
+    HTTPResponse.status, headers, msg (http.client): interim responses are passed over.
+
+Half public: named without an underscore, and described nowhere
+    PoolManager.pool_classes_by_scheme: from "http" and "https" to the class of a pool.
+    HTTPConnectionPool.ConnectionCls: the class of its connections, read at each new one.
+    HTTPConnection.connect, send: all connecting, and all sending, pass here.
+    HTTPConnection.response_class: called with the socket for each response.
+    HTTPConnection.timeout, sock, host, port, socket_options, source_address: as they are named.
+    HTTPResponse.begin (http.client): reads the head of a response.
+    urllib3.util.connection.allowed_gai_family: the family of addresses to look up.
+
+Private
+    HTTPConnection._new_conn: makes the socket, through a SOCKS proxy in a class of its own.
+    HTTPConnection._tunnel: asks an http proxy for a tunnel.
+    HTTPConnection._dns_host: the host as it is looked up; without it, host.
+    SOCKSConnection._socks_options: the proxy; without it, the class's own _new_conn.
+    HTTPResponse._fp (urllib3): http.client's response; without it, urllib3's own reads.
+    HTTPResponse.connection.sock (urllib3): the socket; without it, it is not known.
+    HTTPResponse.fp.detach() (http.client): the buffer over the socket can be replaced.
+
+Where a part is missing that classes are built on, connections are those of requests: each read has
+its limit, and a thread that waits in one is not woken. One warning in the log says so.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import http.client
 import io
+import logging
 import math
-import os
 import socket
-import struct
+import ssl
 import time
 import traceback
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
 from .address import is_proxy
+from .sockets import Watcher, first_connected, let_wait, limit_reads
+
+_log = logging.getLogger("qwen25")
 
 #: Bytes of one read of a response.
 READ_SIZE = 65536
 
 
-class Watcher:
-    """Who makes the requests of a session: is told of its sockets, and limits their waits."""
-
-    def read_timeout(self) -> float:
-        """Seconds that a wait in the request may take now; infinite is no limit."""
-        raise NotImplementedError
-
-    def uses(self, sock: socket.socket) -> None:
-        """What is asked now goes over this socket, which may be an older request's."""
-        raise NotImplementedError
-
-    def has_connected(self, sock: socket.socket) -> None:
-        """This socket is connected; TLS may take it over next."""
-        raise NotImplementedError
-
-
-class _Watch:
+class Watch:
     """The watcher of the request that is being made on a session; `None` between requests."""
 
     watcher: Optional[Watcher] = None
@@ -49,21 +66,49 @@ class _Watch:
         return math.inf if self.watcher is None else max(self.watcher.read_timeout(), 0.001)
 
 
+@functools.lru_cache(maxsize=None)
+def warn_once(part: str) -> None:
+    """Say that a part of the contract is missing."""
+    _log.warning(
+        "urllib3 %s has no %s: time limits are those of single reads, and closing does not wake a"
+        " thread that waits. Please report this to qwen25.",
+        getattr(urllib3, "__version__", ""),
+        part,
+    )
+
+
+def parts_are_there() -> bool:
+    """Whether the classes of a `LimitedAdapter` can be built here."""
+    connection = urllib3.connection.HTTPConnection
+    for owner, names in (
+        (urllib3.PoolManager(num_pools=1), ("pool_classes_by_scheme",)),
+        (urllib3.HTTPConnectionPool, ("ConnectionCls",)),
+        (connection, ("connect", "send", "response_class", "_new_conn", "_tunnel")),
+        (urllib3.util.connection, ("allowed_gai_family",)),
+    ):
+        for name in names:
+            if not hasattr(owner, name):
+                warn_once(name)
+                return False
+    return True
+
+
+def limit_session(session: requests.Session) -> Watch:
+    """Let a session have connections that keep time limits and can be woken, if that can be."""
+    if not parts_are_there():
+        return Watch()
+    adapter = LimitedAdapter()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return adapter.watch
+
+
 class LimitedAdapter(HTTPAdapter):
     """The adapter of requests, whose connections keep time limits and can be woken."""
 
     def __init__(self) -> None:
-        self._watch = _Watch()
+        self.watch = Watch()
         super().__init__()
-
-    @contextlib.contextmanager
-    def watched_by(self, watcher: Watcher) -> Any:
-        """Tell this watcher of what happens within."""
-        self._watch.watcher = watcher
-        try:
-            yield
-        finally:
-            self._watch.watcher = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -84,13 +129,13 @@ class LimitedAdapter(HTTPAdapter):
         if not getattr(manager, "is_limited", False):  # a manager of a proxy is handed out again
             manager.is_limited = True
             manager.pool_classes_by_scheme = {
-                scheme: _limited_pool(pool, self._watch)
+                scheme: _limited_pool(pool, self.watch)
                 for scheme, pool in manager.pool_classes_by_scheme.items()
             }
         return manager
 
 
-def _limited_pool(pool: Any, watch: _Watch) -> Any:
+def _limited_pool(pool: Any, watch: Watch) -> Any:
     made: Dict[Any, Any] = {}
 
     def connection_class(self: Any) -> Any:
@@ -103,27 +148,47 @@ def _limited_pool(pool: Any, watch: _Watch) -> Any:
     return type(pool.__name__, (pool,), {"ConnectionCls": property(connection_class)})
 
 
-def _limited_connection(base: Any, watch: _Watch) -> Any:
+def _limited_connection(base: Any, watch: Watch) -> Any:
     if not issubclass(base, http.client.HTTPConnection):
         return base  # a stand-in, such as that of a recorder
-    parts: Any = (_LimitedConnection, base)
-    if base._new_conn is urllib3.connection.HTTPConnection._new_conn:
-        parts = (_Connecting, *parts)  # and not that of a SOCKS proxy
-    return type(base.__name__, parts, {"watch": watch})
+    parts: Tuple[Any, ...] = (_LimitedConnection, base)
+    fields: Dict[str, Any] = {"watch": watch}
+    if base.__module__ == "urllib3.contrib.socks":
+        fields["open_socket"] = _open_socks_socket
+    elif base._new_conn is urllib3.connection.HTTPConnection._new_conn:
+        fields["open_socket"] = _open_socket
+    if "open_socket" in fields:
+        parts = (_Connecting, *parts)
+    return type(base.__name__, parts, fields)
 
 
 class _LimitedConnection:
     """What is put before a connection class of urllib3."""
 
-    watch: _Watch
+    watch: Watch
     timeout: Any
     sock: Any
     host: str
-    connect: Callable[[], None]
+    #: When connecting has to be done, by the clock `time.monotonic`.
+    until: float
+    #: What `_tunnel` leaves behind for `connect`.
+    tunnel_socket: Any = None
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
         """Called as http.client calls the class of its responses."""
         return LimitedResponse(sock, *args, patience=self.watch.patience, **kwargs)
+
+    def connect(self) -> None:
+        """What the class's own method does, within one limit for all of its steps."""
+        self.until = time.monotonic() + (math.inf if self.timeout is None else self.timeout)
+        try:
+            super().connect()  # type: ignore[misc]
+        except socket.timeout as error:  # of a handshake
+            raise _timed_out(self) from error
+        finally:
+            if self.tunnel_socket is not None:
+                del self.tunnel_socket.recv
+                self.tunnel_socket = None
 
     def send(self, data: Any) -> None:
         """What http.client's method does, but a long prompt has more time than connecting has."""
@@ -145,30 +210,37 @@ class _LimitedConnection:
 
     def _tunnel(self) -> None:
         """What the class's own method does, but it is a part of connecting, and takes its time."""
-        until = time.monotonic() + (self.sock.gettimeout() or math.inf)
+        let_wait(self.sock, max(self.until - time.monotonic(), 0.001))
         try:
             super()._tunnel()  # type: ignore[misc]
         except (socket.timeout, urllib3.exceptions.ReadTimeoutError) as error:
             # The http.client of older Pythons leaves its response open, and with it the socket.
             traceback.clear_frames(error.__traceback__)
             raise _timed_out(self) from error
-        let_wait(self.sock, max(until - time.monotonic(), 0.001))
+        let_wait(self.sock, max(self.until - time.monotonic(), 0.001))
+        if isinstance(self.sock, ssl.SSLSocket):
+            # TLS inside TLS is a loop of urllib3 over this method.
+            limit_reads(self.sock, "recv", self.until)
+            self.tunnel_socket = self.sock
 
 
 class _Connecting:
-    """What is put before it where there is no SOCKS proxy."""
+    """What is put before it where it makes its socket as it does here."""
 
-    watch: _Watch
+    watch: Watch
+    until: float
+    open_socket: Callable[..., socket.socket]
 
     def _new_conn(self) -> socket.socket:
         """What urllib3's method does, but the watcher knows the socket before it is connected."""
         try:
-            return connected(self, self.watch.watcher)
-        except socket.timeout as error:
-            raise _timed_out(self) from error
+            return self.open_socket()
         except OSError as error:
+            reason = getattr(error, "socket_err", None) or error  # as PySocks keeps it
+            if isinstance(reason, socket.timeout):
+                raise _timed_out(self) from error
             raise urllib3.exceptions.NewConnectionError(
-                self, str(error)  # type: ignore[arg-type]
+                self, str(reason)  # type: ignore[arg-type]
             ) from error
 
 
@@ -176,37 +248,43 @@ def _timed_out(connection: Any) -> urllib3.exceptions.ConnectTimeoutError:
     return urllib3.exceptions.ConnectTimeoutError(connection, "timed out")
 
 
-def connected(connection: Any, watcher: Optional[Watcher]) -> socket.socket:
-    """A socket that is connected to the host of a connection."""
-    host = getattr(connection, "_dns_host", connection.host).strip("[]")
-    port = connection.port
-    allowed = urllib3.util.connection.allowed_gai_family()
-    seconds = math.inf if connection.timeout is None else connection.timeout
-    until = time.monotonic() + seconds  # for all addresses of the host together
-    failure = OSError("its name has no address")
-    for found in socket.getaddrinfo(host, port, allowed, socket.SOCK_STREAM):
-        *kind, _, address = found
-        sock = socket.socket(*kind)
+def _open_socket(connection: Any) -> socket.socket:
+    host = getattr(connection, "_dns_host", connection.host)
+    return _first_connected(connection, host, connection.port)
+
+
+def _open_socks_socket(connection: Any) -> socket.socket:
+    """PySocks has a limit for each read of its talk with the proxy, and none for all of it."""
+    import socks
+
+    proxy = getattr(connection, "_socks_options", None)
+    if proxy is None:
+        warn_once("_socks_options")
+        return super(_Connecting, connection)._new_conn()  # type: ignore[no-any-return]
+    host, port = proxy["proxy_host"].strip("[]"), proxy["proxy_port"]
+    login = (proxy["rdns"], proxy["username"], proxy["password"])
+
+    def connect(sock: Any, address: Any) -> None:
+        sock.set_proxy(proxy["socks_version"], host, port, *login)
+        limit_reads(sock, "recv_into", connection.until)
         try:
-            for option in connection.socket_options or ():
-                sock.setsockopt(*option)
-            left = until - time.monotonic()
-            if left <= 0:
-                raise socket.timeout("timed out")
-            let_wait(sock, left)
-            if connection.source_address:
-                sock.bind(connection.source_address)
-            if watcher is not None:
-                watcher.uses(sock)
-            sock.connect(address)
-            let_wait(sock, max(until - time.monotonic(), 0.001))
-            if watcher is not None:
-                watcher.has_connected(sock)
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-    raise failure
+            sock.connect((connection.host.strip("[]"), connection.port))
+        finally:
+            del sock.recv_into
+
+    return _first_connected(connection, host, port, make=socks.socksocket, connect=connect)
+
+
+def _first_connected(connection: Any, host: str, port: int, **how: Any) -> socket.socket:
+    allowed = urllib3.util.connection.allowed_gai_family()
+    return first_connected(
+        socket.getaddrinfo(host.strip("[]"), port, allowed, socket.SOCK_STREAM),
+        connection.until,
+        connection.watch.watcher,
+        options=connection.socket_options or (),
+        source=connection.source_address,
+        **how,
+    )
 
 
 class LimitedResponse(http.client.HTTPResponse):
@@ -216,6 +294,11 @@ class LimitedResponse(http.client.HTTPResponse):
         self, sock: socket.socket, *args: Any, patience: Callable[[], float], **kwargs: Any
     ) -> None:
         super().__init__(sock, *args, **kwargs)
+        #: Whether its reads keep `limit`.
+        self.is_limited = hasattr(self.fp, "detach")
+        if not self.is_limited:
+            warn_once("detach")
+            return
         self._reader = _LimitedReader(self.fp.detach(), sock, patience)
         self.fp = io.BufferedReader(self._reader, READ_SIZE)
 
@@ -262,35 +345,29 @@ class _LimitedReader(io.RawIOBase):
         super().close()
 
 
-def let_wait(sock: Any, seconds: float) -> None:
-    """The limit of what is done next on a socket; infinite is none."""
-    sock.settimeout(None if seconds == math.inf else seconds)
-
-
 def file_of(response: requests.Response) -> Any:
     """http.client's response, whose `read1` hands on what has come."""
     # urllib3's own read1 is there since its version 2 only, and costs more for each event than all
     # the rest of this library.
-    return getattr(response.raw, "_fp", response.raw)
+    fp = getattr(response.raw, "_fp", None)
+    if not hasattr(fp, "read1"):
+        warn_once("_fp")
+        return _RawFile(response.raw)
+    return fp
+
+
+class _RawFile:
+    """urllib3's response in the place of http.client's; its connection is not used again."""
+
+    def __init__(self, raw: Any) -> None:
+        self.read = raw.read
+        # Before its version 2 only the smallest read does not wait for more than has come.
+        self.read1 = getattr(raw, "read1", lambda size: raw.read(1))
+
+    def isclosed(self) -> bool:
+        return False
 
 
 def socket_of(response: requests.Response) -> Any:
     """The socket that a response comes over; `None` when it is not shown."""
     return getattr(getattr(response.raw, "connection", None), "sock", None)
-
-
-#: Closing resets the connection; the system's structure has integers of two sizes.
-_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-
-
-def shut_down(sock: socket.socket) -> None:
-    """End what another thread waits for on a socket."""
-    # A socket that is about to connect cannot be shut down, but be made to fail at that; one that
-    # is closed can be neither. Its end is to be a reset: after an orderly one Linux lets a server
-    # that had filled the buffers wait for a minute until it learns that the reader has left.
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        with contextlib.suppress(OSError):
-            sock.settimeout(0)

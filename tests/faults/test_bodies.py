@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import tracemalloc
 import zlib
 
@@ -44,7 +45,9 @@ def scripted(*, data=b"", head="", before="", config=None):
         else:
             whole += b"\r\n" + (wiring if config is None else config)
         connection.sendall(whole)
-        connection.close()
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # what is not read would make its end a reset
+            pass
 
     return server(handle)
 

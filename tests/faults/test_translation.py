@@ -14,7 +14,7 @@ import urllib3
 
 from qwen25 import Timeout, errors
 from qwen25.timeouts import Clock, Deadline
-from qwen25.transport import urllib3_hooks
+from qwen25.transport import sockets
 from qwen25.transport.exceptions import translate
 
 
@@ -126,13 +126,8 @@ def test_the_limit_on_connecting_is_for_all_addresses_of_a_host_together(monkeyp
         def close(self):
             pass
 
-    class Connection:
-        host, port, timeout, socket_options, source_address = "many.example", 80, 4.0, (), None
-
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))
-    monkeypatch.setattr(urllib3_hooks.socket, "getaddrinfo", lambda *_: [address] * 50)
-    monkeypatch.setattr(urllib3_hooks.socket, "socket", Deaf)
-    monkeypatch.setattr(urllib3_hooks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sockets.time, "monotonic", lambda: now[0])
     with pytest.raises(OSError):
-        urllib3_hooks.connected(Connection(), None)
+        sockets.first_connected([address] * 50, 4.0, None, make=Deaf, connect=Deaf.connect)
     assert now[0] <= 4.0
