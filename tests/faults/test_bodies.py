@@ -10,13 +10,15 @@ import zlib
 
 import pytest
 import requests
-from test_connecting import server
-from test_limits import GRACE, TOTAL, quickest
+from servers import server
+from timing import GRACE, quickest
 
 import qwen25
 from qwen25 import Client
 from qwen25.testing import FakeSpace, Reply
 from qwen25.transport import body
+
+TOTAL = 0.6
 
 HEARTBEAT = b'data: {"msg":"heartbeat"}\n\n'
 COMMENT = b":\n"
@@ -78,6 +80,7 @@ def test_a_stream_that_inflates_is_refused_or_ends_in_time(unit):
 
 def test_a_stream_that_inflates_takes_no_memory(monkeypatch):
     monkeypatch.setattr(body, "_FREE_BYTES", 2**20)
+    monkeypatch.setattr(body, "_MOST_RATIO", 10)
     with scripted(data=bomb(HEARTBEAT, 2**25), head=PACKED) as port:
         with Client(f"http://127.0.0.1:{port}", timeout=60, max_retries=0) as client:
             assert client.models

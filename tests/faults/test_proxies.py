@@ -8,8 +8,8 @@ import struct
 import threading
 
 import pytest
-from test_connecting import CERTIFICATE, PATIENT, front, relay, server, tls
-from test_limits import GRACE, quickest
+from servers import CERTIFICATE, PATIENT, front, relay, server, tls
+from timing import GRACE, quickest
 
 import qwen25
 from qwen25 import Client, Timeout
