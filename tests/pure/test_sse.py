@@ -8,7 +8,7 @@ import types
 
 import pytest
 import sseclient
-from hostile import hostile_stream
+from sse_rules import check_stream
 
 from qwen25 import ProtocolError, QwenError, TimedOutError
 from qwen25.protocol import sse
@@ -206,30 +206,13 @@ def test_a_large_event_is_held_less_than_four_times():
     assert peak < 3.5 * len(text)
 
 
-def reference(stream):
-    """The data of each event, as the standard says, in the simplest way."""
-    stream = stream[3:] if stream.startswith(b"\xef\xbb\xbf") else stream
-    data = []
-    for line in stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]:
-        field, _, value = line.partition(b":")
-        if line == b"" and data:
-            yield b"\n".join(data).decode()
-            data = []
-        elif field == b"data":
-            data.append(value[1:] if value.startswith(b" ") else value)
-
-
 def test_generated_streams_are_read_as_the_standard_says_at_any_cut():
+    """`python tests/fuzz/event_cutter.py` goes on from here for as long as is wanted."""
     for seed in range(1_000):
-        stream, pieces = hostile_stream(random.Random(seed))
-        with contextlib.ExitStack() as unreadable:
-            try:
-                expected = [json.loads(data) for data in reference(stream)]
-                assert all(isinstance(message, dict) for message in expected)
-            except (ValueError, AssertionError, RecursionError):
-                expected = None
-                unreadable.enter_context(pytest.raises(ProtocolError))
-            assert messages(*pieces) == expected, seed
+        try:
+            check_stream(random.Random(seed))
+        except BaseException as error:
+            raise AssertionError(f"seed {seed}") from error
 
 
 def test_the_wrong_package_of_the_same_name_is_told(monkeypatch):
