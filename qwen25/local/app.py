@@ -14,6 +14,9 @@ DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assi
 #: The same without the sentence that only Qwen may be told.
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 
+#: Questions that may wait; a further one is told that the queue is full.
+LONGEST_QUEUE = 32
+
 History = List[Dict[str, Any]]
 
 
@@ -89,6 +92,7 @@ def build(model: Model) -> Any:
             [shown_system],
             [system, shown_system, chatbot],
         )
+    blocks.queue(max_size=LONGEST_QUEUE)
     return blocks
 
 

@@ -38,9 +38,15 @@ class Model:
 
     def __init__(self, gguf: Gguf) -> None:
         self.gguf = gguf
-        self._engine = _load(gguf.path)
         self._closing = threading.Event()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="qwen25-local-model")
+        # In the thread, because Ctrl-C would interrupt it here when the engine is half made.
+        loading = self._writer.submit(_load, gguf.path)
+        try:
+            self._engine = loading.result()
+        except BaseException:
+            self._writer.shutdown(wait=True)
+            raise
 
     def answer(self, messages: List[Dict[str, str]]) -> Generator[str, None, None]:
         """Write the next turn of a conversation, in pieces.

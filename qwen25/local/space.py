@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import socket
 import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, List, Optional, Union
 
 from .errors import LocalSpaceError, extra_needed
 from .gguf import find
+from .guard import Guard
 from .model import Model
+
+#: Seconds that a closing Space waits for the work that Gradio has in a thread.
+LONGEST_WORK = 5.0
 
 
 class Space:
@@ -39,8 +44,9 @@ class Space:
         listener = _listen(host, port)
         self.url = _url(host, listener.getsockname()[1])
         self._server: Future[Any] = Future()
+        self._ended = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._run(listener)), name="qwen25-local-space", daemon=True
+            target=self._serve, args=(listener, host), name="qwen25-local-space", daemon=True
         )
         self._thread.start()
         # The socket listens already: a request that comes before the server is up waits in it.
@@ -48,15 +54,28 @@ class Space:
         if error is not None:
             self._thread.join()  # which closes the socket
             raise error
+        # Python must not end while the Space's threads are at work.
+        atexit.register(self.close)
 
-    async def _run(self, listener: socket.socket) -> None:
+    def _serve(self, listener: socket.socket, host: str) -> None:
+        workers: List[threading.Thread] = []
+        try:
+            asyncio.run(self._run(listener, host, workers))
+            for worker in workers:
+                worker.join(LONGEST_WORK)
+        finally:
+            self._ended.set()
+
+    async def _run(
+        self, listener: socket.socket, host: str, workers: List[threading.Thread]
+    ) -> None:
         import uvicorn
 
         with listener:
             try:
                 # Gradio wants a running loop here; without one it makes several and forgets them.
                 config = uvicorn.Config(
-                    _web_app(self._model),
+                    Guard(_web_app(self._model), host),
                     log_config=None,  # logging belongs to the program that calls
                     log_level="warning",
                     access_log=False,
@@ -68,16 +87,24 @@ class Space:
             server = uvicorn.Server(config)
             self._server.set_result(server)
             await server.serve(sockets=[listener])
+            # After each answer Gradio counts in a worker thread, with numpy. When Python ends in
+            # the middle of that, the process aborts.
+            loop = asyncio.get_running_loop()
+            workers += (t for t in threading.enumerate() if getattr(t, "loop", None) is loop)
 
     def wait(self) -> None:
         """Return when the Space was closed; Ctrl-C interrupts it."""
-        while self._thread.is_alive():
-            self._thread.join(1)  # a join without a limit cannot be interrupted on Windows
+        # Not Thread.join: before Python 3.13 an interrupted join takes the running thread for a
+        # finished one, so that the process would end in the middle of an answer.
+        while not self._ended.wait(1):  # without a limit it cannot be interrupted on Windows
+            pass
 
     def close(self) -> None:
         """Stop answering and free the port and the model; a second call does nothing."""
+        atexit.unregister(self.close)
         self._model.close()  # first, so that an answer on its way ends with an error, not silently
         self._server.result().should_exit = True
+        self.wait()
         self._thread.join()
 
     def __enter__(self) -> "Space":
@@ -139,6 +166,8 @@ def _web_app(model: Model) -> Any:
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
+        enable_monitoring=False,
+        run_history=False,
     )
 
 

@@ -34,8 +34,19 @@ def command():
         process.communicate()
 
 
-@pytest.mark.parametrize("sent, code", [(signal.SIGINT, 130)])
-def test_serving_says_who_answers_and_ends_with_ctrl_c(extra, command, sent, code):
+def address(process):
+    """Where a command that serves answers, once it says so."""
+    assert "Gradio" in process.stderr.readline()
+    return next(word for word in process.stderr.readline().split() if word.startswith("http"))
+
+
+SIGNALS = pytest.mark.parametrize(
+    "sent, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+
+
+@SIGNALS
+def test_serving_says_who_answers_and_ends_with_a_signal(extra, command, sent, code):
     process = command("-c", SERVE.format(""))
     waiting, started = process.stderr.readline(), process.stderr.readline()
     assert "Gradio" in waiting
@@ -45,6 +56,84 @@ def test_serving_says_who_answers_and_ends_with_ctrl_c(extra, command, sent, cod
     process.send_signal(sent)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (code, "", "")
+
+
+@SIGNALS
+@pytest.mark.parametrize(
+    "prompt",
+    ["Tell me a very long story about a cat, a dog and a bird.", "word " * 3000],
+    ids=["writing", "reading"],
+)
+def test_a_signal_in_the_middle_of_an_answer_ends_in_order(extra, command, ask, prompt, sent, code):
+    """Longer, as a script: `python tests/local/stop_rounds.py 100`."""
+    process = command("-m", "qwen25", "serve")
+    question = ask(address(process), prompt)
+    question.until("process_generating")
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (code, "", "")
+
+
+STOPPED_WHILE_WAITING = """if True:
+    import os, signal, threading, qwen25.local
+    space = qwen25.local.serve()
+    thread = space._thread.native_id
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        space.wait()
+    except KeyboardInterrupt:
+        space.close()
+        print(os.path.exists(f"/proc/self/task/{thread}"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_closing_after_ctrl_c_waits_for_the_space_s_thread(extra, command):
+    """Python aborts when it ends while that thread is at work in numpy or llama.cpp."""
+    process = command("-c", STOPPED_WHILE_WAITING)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "False\n", "")
+
+
+STOPPED_WHILE_LOADING = """if True:
+    import os, signal, sys, xllamacpp
+    from qwen25.local.command import serve_until_interrupted
+    class Server:
+        def __init__(self, parameters):
+            os.kill(os.getpid(), signal.SIGINT)
+        def handle_completions(self, request):
+            print("runs")
+    xllamacpp.Server = Server
+    sys.exit(serve_until_interrupted())
+"""
+
+
+def test_ctrl_c_while_the_model_is_loaded_does_not_drop_it_half_made(extra, command):
+    """llama.cpp waits for ever when it is dropped before its own loop runs."""
+    process = command("-c", STOPPED_WHILE_LOADING)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "runs\n")
+    assert "Traceback" not in err
+
+
+STOPPED_TWICE = """if True:
+    import os, signal, sys, threading
+    from qwen25.local import model
+    from qwen25.local.command import serve_until_interrupted
+    def close(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait()
+    model.Model.close = close
+    sys.exit(serve_until_interrupted())
+"""
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once(extra, command):
+    process = command("-c", STOPPED_TWICE)
+    address(process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (130, "", "")
 
 
 def test_a_bad_file_is_one_line_and_exit_code_1(command, tmp_path):
