@@ -1,4 +1,4 @@
-"""Many prompts: the answers of `Client.map`, and batches from file to file that survive all."""
+"""Many prompts: the answers of `Client.map`, and crash-safe batches, from file to file."""
 
 from ..client.map import Answer
 from .running import Batch, Summary, run

@@ -1,4 +1,4 @@
-"""A batch, from the file that asks to the file that is answered into."""
+"""A batch: reads prompts from one file and writes the answers to another."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..client import arguments
 from ..client.client import Client
 from ..client.map import MapRun
 from ..client.worker import Request
+from ..display.control_characters import escape_controls
 from ..errors import InvalidRequestError, QwenError, describe
 from ..files import Path
 from ..timeouts import Timeout
@@ -22,30 +23,30 @@ from .journal import Journal
 
 
 class Summary(NamedTuple):
-    """How far a batch is, or what came of it; shows itself as a table in a notebook."""
+    """The progress of a batch, or its result; a notebook shows it as a table."""
 
     #: The file with the answers.
     out: str
-    #: How many prompts this run has had an answer for, and how many failed in it.
+    #: How many prompts were answered in this run, and how many failed.
     answered: int
     failed: int
-    #: How many the file held answers for, and failures, when the run began.
+    #: How many answers and failures the file held when the run began.
     answered_before: int
     failed_before: int
     #: How long the run has taken.
     seconds: float
-    #: Which part of all prompts is done, from 0 to 1; `None` when nobody can know.
+    #: The fraction of all prompts that is done, from 0 to 1; `None` if it cannot be known.
     share: Optional[float]
-    #: Seconds until the end, as they may be expected; `None` when nobody can know.
+    #: The estimated seconds until the end; `None` if they cannot be known.
     left: Optional[float]
-    #: Seconds that a prompt waits at present before a worker of the Space begins with it.
+    #: Seconds that a prompt waits at present until the Space starts to work on it.
     queue_wait: float
-    #: The newest error of this run, as the file has it; `None` when nothing failed in it.
+    #: The last error of this run, as it stands in the file; `None` if nothing failed.
     last_error: Optional[str]
 
     @property
     def rate(self) -> float:
-        """How many prompts this run did in a second."""
+        """Prompts per second in this run."""
         return (self.answered + self.failed) / self.seconds if self.seconds else 0.0
 
     def _repr_html_(self) -> str:
@@ -55,18 +56,19 @@ class Summary(NamedTuple):
             ("Answered in earlier runs", f"{self.answered_before:,}"),
             ("Failed in earlier runs", f"{self.failed_before:,}"),
             ("Seconds", f"{self.seconds:,.1f}"),
-            ("Prompts a second", f"{self.rate:,.2f}"),
-            ("Last error", html.escape(self.last_error or "none")),
-            ("File", html.escape(self.out)),
+            ("Prompts per second", f"{self.rate:,.2f}"),
+            ("Last error", _html(self.last_error or "none")),
+            ("File", _html(self.out)),
         ]
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
         return f"<table>{cells}</table>"
 
 
 class Batch:
-    """One run of a batch; `run` is all of it in one call.
+    """One run of a batch, in steps; `run` does all of it in one call.
 
-    Opening it reads what `out` holds. A context manager.
+    Making one opens both files and reads `out`. It is a context manager, which closes them. The
+    arguments and the errors are those of `run`.
     """
 
     def __init__(
@@ -86,11 +88,11 @@ class Batch:
         if limit is not None:
             arguments.count("limit", limit, 1, "prompts", most=sys.maxsize)
         arguments.flag("retry_failed", retry_failed)
-        #: Whether it waits for a line of the input just now.
+        #: Whether it waits for a line of the input at this moment.
         self.reading = False
         self._limit = limit
         self._finishing = False
-        self._in_hand: Dict[int, Entry] = {}  # by their places among what this run asks
+        self._in_hand: Dict[int, Entry] = {}  # by their places among the prompts of this run
         self._answered = self._failed = 0
         self._last_error: Optional[str] = None
         self._start = time.monotonic()
@@ -112,7 +114,7 @@ class Batch:
         self._before = (self._journal.answered, self._journal.failed)
 
     def each(self) -> Generator[Summary, None, None]:
-        """Ask, and write down each answer; tells after each how far it is."""
+        """Ask, and write each answer to the file; yields the progress after each."""
         with contextlib.closing(self._run.each()) as answers:
             for answer in answers:
                 entry = self._in_hand.pop(answer.index)
@@ -121,17 +123,17 @@ class Batch:
                 yield self.summary()
 
     def finish(self) -> None:
-        """Bring the lines in hand to their end, and take no others; may be called by a signal."""
+        """Finish the lines in hand, and take no others. A signal handler may call it."""
         self._finishing = True
         self._run.finish()
 
     @property
     def in_hand(self) -> int:
-        """How many lines were taken and are not written down yet."""
+        """How many lines were taken whose answers are not written yet."""
         return len(self._in_hand)
 
     def summary(self) -> Summary:
-        """How far it is."""
+        """The progress so far."""
         seconds = time.monotonic() - self._start
         share, part = None, 0.0  # of all, and of what this run has to do
         if self._limit is not None:
@@ -177,9 +179,9 @@ class Batch:
             yield entry.request
 
     def _compare(self, entries: Iterator[Entry]) -> List[Entry]:
-        """Make sure that the journal belongs to the input, before anything is asked.
+        """Make sure that the output file belongs to the input, before anything is asked.
 
-        Returns the entries that it has no answers for among those it has.
+        Returns the entries without an answer that come before the last one with an answer.
         """
         missing = []
         for _ in range(self._journal.end):
@@ -220,6 +222,10 @@ class Batch:
         self._last_error = said.get("error", self._last_error)
 
 
+def _html(text: str) -> str:
+    return html.escape(escape_controls(text))
+
+
 def _failure(error: QwenError) -> Dict[str, Any]:
     return {"error": f"{type(error).__name__}: {error}"}
 
@@ -235,24 +241,25 @@ def run(
     limit: Optional[int] = None,
     retry_failed: bool = False,
 ) -> Summary:
-    """Ask every line of a file, and write every answer into another; go on where that was ended.
+    """Ask each line of a file, and write the answers to another file.
+
+    After an interruption the same call continues: what `out` holds is not asked again.
 
     Args:
-        source: The file to ask: lines of text, or of JSON with `prompt` or `messages` and, if need
-            be, `id`, `model` and `system`; `-` is standard input.
-        out: The file to write: a line of JSON an answer, with `index`, `id`, `text` or `error`,
-            `seconds`, `attempts`, and a `digest` of the line that was asked. What it holds already
-            is not asked again.
-        client: Who asks; default `Client()`.
-        workers: How many prompts are on their way at once, at most.
-        executor: Where the workers are, as for `Client.map`.
+        source: The input: lines of text, or of JSON with `prompt` or `messages`, and optionally
+            `id`, `model` and `system`; in UTF-8. `-` is standard input.
+        out: The output: for each answer a line of JSON with `index`, `id`, `text` or `error`,
+            `seconds`, `attempts`, and a `digest` of the input line.
+        client: The client that asks; default `Client()`.
+        workers: The highest number of prompts in flight at once.
+        executor: Where the workers run, as for `Client.map`.
         timeout: Seconds for each answer, or a `Timeout`; default the client's.
-        limit: How many prompts this run asks, at most; default all.
-        retry_failed: Whether to ask those anew that failed in earlier runs.
+        limit: The highest number of prompts that this run asks; default all.
+        retry_failed: Whether to ask again the prompts that failed in earlier runs.
 
     Raises:
-        InvalidRequestError: `out` belongs to another input or another run is writing to it, or an
-            argument is invalid.
+        InvalidRequestError: `out` belongs to another input, another run is writing to it, the
+            input is not UTF-8, or an argument is invalid.
         OSError: A file cannot be read or written; what was written stays valid.
     """
     with contextlib.ExitStack() as stack:

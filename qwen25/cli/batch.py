@@ -1,4 +1,4 @@
-"""`qwen25 batch`: every line of a file, every answer into another."""
+"""`qwen25 batch`: asks each line of a file, and writes the answers to another file."""
 
 from __future__ import annotations
 
@@ -25,27 +25,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
         metavar="IN",
-        help="lines of text, or of JSON with prompt or messages and, if need be, id, model and"
+        help="lines of text, or of JSON with prompt or messages, and optionally id, model and"
         " system; - is standard input",
     )
     parser.add_argument(
         "output",
         metavar="OUT",
-        help="a line of JSON for each answer; what it holds already is not asked again",
+        help="gets a line of JSON for each answer; what it holds already is not asked again",
     )
     parser.add_argument(
-        "-w", "--workers", metavar="N", type=int, default=4, help="ask so many at once (default: 4)"
+        "-w",
+        "--workers",
+        metavar="N",
+        type=int,
+        default=4,
+        help="prompts in flight at once (default: 4)",
     )
-    parser.add_argument("--limit", metavar="N", type=int, help="ask so many in this run, at most")
+    parser.add_argument("--limit", metavar="N", type=int, help="ask at most N prompts in this run")
     parser.add_argument(
-        "--retry-failed", action="store_true", help="ask those anew that failed in earlier runs"
+        "--retry-failed",
+        action="store_true",
+        help="ask again the prompts that failed in earlier runs",
     )
     add_model_options(parser)
     add_space_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and write the answers; Ctrl-C ends it when the answers in hand are written."""
+    """Ask, and write the answers. Ctrl-C ends it when the answers in hand are written."""
     try:
         with client_of(arguments, model=arguments.model, system=arguments.system) as client, Batch(
             arguments.input,
@@ -58,18 +65,19 @@ def run(arguments: argparse.Namespace) -> int:
             return _run(batch)
     except OSError as error:
         if error.filename is None or isinstance(error, BrokenPipeError):
-            raise  # of standard input or output, which every command tells in the same way
+            raise  # of standard input or output: the same message for every command
         print_message(f"qwen25: {error.strerror}: {error.filename}")
         if error.filename != arguments.input:
             print_message(
-                "What was written is whole. Make room or correct the path, and run the same again."
+                "All lines in the file are complete. Make room or correct the path, and run the"
+                " same command again."
             )
         return FAILED
 
 
 def _run(batch: Batch) -> int:
     with _finishing_at_interrupt(batch) as interrupted:
-        # The second Ctrl-C: what was in hand is asked again by the next run.
+        # After the second Ctrl-C, the next run asks again what was in hand.
         with contextlib.suppress(KeyboardInterrupt), _progress() as show:
             for summary in batch.each():
                 show(summary)
@@ -77,14 +85,14 @@ def _run(batch: Batch) -> int:
     print_message(_closing_words(summary))
     if interrupted():
         again = " ".join(map(shlex.quote, ["qwen25", *sys.argv[1:]]))
-        print_message(f"Interrupted. To go on, run the same again: {again}")
+        print_message(f"Interrupted. To continue, run the same command again: {again}")
         return INTERRUPTED
     return FAILED if summary.failed or summary.failed_before else 0
 
 
 @contextlib.contextmanager
 def _finishing_at_interrupt(batch: Batch) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C lets the batch come to an end, the second stops it at once."""
+    """At the first Ctrl-C finish what is in hand, at the second stop at once."""
     seen = False
 
     def handle(number: int, frame: Optional[FrameType]) -> None:
@@ -93,12 +101,12 @@ def _finishing_at_interrupt(batch: Batch) -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         batch.finish()
         if batch.in_hand:
-            # Not through sys.stderr, in the midst of whose writing a signal may come.
-            words = f"\nFinishing {batch.in_hand} in hand; Ctrl-C again leaves them.\n"
+            # Not through sys.stderr: the signal may have interrupted a write to it.
+            words = f"\nFinishing {batch.in_hand} in hand; Ctrl-C again stops at once.\n"
             with contextlib.suppress(OSError):
                 os.write(2, words.encode())
         if batch.reading:
-            raise KeyboardInterrupt  # it may be long until the next line comes
+            raise KeyboardInterrupt  # the next line of the input may never come
 
     before = signal.signal(signal.SIGINT, handle)
     try:
@@ -109,7 +117,7 @@ def _finishing_at_interrupt(batch: Batch) -> Iterator[Callable[[], bool]]:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[Summary], object]]:
-    """What is called with each summary: a bar on a terminal, nothing anywhere else."""
+    """A function to call with each summary: it draws a bar on a terminal, and nothing elsewhere."""
     if not is_terminal(sys.stderr):
         yield lambda summary: None
         return
@@ -157,14 +165,14 @@ def _closing_words(summary: Summary) -> str:
     if summary.answered_before or summary.failed_before:
         words += f"; earlier {summary.answered_before:,} answered, {summary.failed_before:,} failed"
     if summary.last_error is not None:
-        words += f". The last that failed: {' '.join(summary.last_error.split()).rstrip('.')}"
+        words += f". The last error: {' '.join(summary.last_error.split()).rstrip('.')}"
     if summary.failed or summary.failed_before:
         words += ". --retry-failed asks the failed ones again"
     return f"{words}."
 
 
 def _time(seconds: float) -> str:
-    """Seconds in few characters."""
+    """Seconds as a short text, such as `2.5 s` or `1:05:00`."""
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, seconds = divmod(round(seconds), 60)

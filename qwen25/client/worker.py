@@ -1,4 +1,4 @@
-"""What a worker of a map does with one prompt: in a thread, a process or on another machine."""
+"""The worker of a map: asks one prompt, in a thread, in a process or on another machine."""
 
 from __future__ import annotations
 
@@ -79,21 +79,21 @@ class Worker:
                 )
                 text = stream.result()
         except QwenError as failure:
-            # Its frames would keep all that they know alive, for as long as the answer is kept.
+            # The traceback would keep its frames, and what they refer to, as long as the answer.
             error = failure.with_traceback(None)
         end = time.monotonic()
         queued = (end if started is None else started) - start
         return Attempt(text, error, end - start, queued)
 
     def stop(self) -> None:
-        """Cancel what runs in this process, and let nothing begin."""
+        """Cancel what runs in this process, and start nothing more."""
         self._scope.cancel()
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return _of_this_process, (self._key, self._client)
 
 
-#: The workers that came to this process as copies; the oldest are forgotten.
+#: The copies of workers in this process; the oldest ones are removed.
 _here: Dict[str, Worker] = {}
 _MOST_HERE = 8
 

@@ -82,7 +82,7 @@ def test_a_failure_is_exit_code_1_also_when_it_is_an_earlier_runs(space, files):
     space.answer = lambda question: Fail("no") if question.prompt == "two" else "fine"
     process = done(space, files)
     assert process.returncode == 1
-    assert "1 answered, 1 failed. The last that failed: GenerationError: " in process.stderr
+    assert "1 answered, 1 failed. The last error: GenerationError: " in process.stderr
     assert process.stderr.endswith(". --retry-failed asks the failed ones again.\n")
     process = done(space, files)
     assert process.returncode == 1
@@ -167,14 +167,14 @@ def test_ctrl_c_finishes_the_lines_in_hand_and_says_how_to_go_on(space, files):
         gate.set()
         rest = process.communicate(timeout=SECONDS)[1]
     assert process.returncode == 130
-    assert f"run the same again: qwen25 batch {files[0]}" in rest
+    assert f"run the same command again: qwen25 batch {files[0]}" in rest
     assert [line["text"] for line in records(files[1])] == ["<0>", "<1>", "<2>"]
     assert done(space, files).returncode == 0
     assert [line["index"] for line in records(files[1])] == list(range(10))
 
 
 @posix_only
-def test_a_second_ctrl_c_leaves_them(space, files):
+def test_a_second_ctrl_c_stops_at_once(space, files):
     space.answer = lambda question: "first" if question.prompt == "0" else ["half", Hang()]
     write(files[0], *range(10))
     with started(space, files, "--workers", "3") as process:

@@ -222,6 +222,26 @@ def test_a_limit_is_a_number_of_prompts(files, client, limit):
         run(*files, client=client, limit=limit)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"client": "Qwen/Qwen2.5"}, {"executor": 4}, {"workers": 0}, {"timeout": -1}],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_before_a_file_is_made(files, client, options):
+    write(files[0], "Hi")
+    with pytest.raises(InvalidRequestError):
+        run(*files, **{"client": client, **options})
+    assert not files[1].exists()
+
+
+@pytest.mark.parametrize("path", [0, True, None, "", "a\0b"], ids=repr)
+def test_what_is_no_path_is_refused(files, client, path):
+    write(files[0], "Hi")
+    for paths in ((path, files[1]), (files[0], path)):
+        with pytest.raises(InvalidRequestError, match="not the path of a file"):
+            run(*paths, client=client)
+
+
 def test_without_a_client_it_asks_the_default_space(files, space, monkeypatch):
     monkeypatch.setenv("QWEN25_SPACE", space.url)
     write(files[0], "Hi")
@@ -704,6 +724,15 @@ def test_the_table_says_what_failed_last(files, space, client):
     space.answer = Fail("3 < 4 GB")
     table = run(*files, client=client)._repr_html_()
     assert "GenerationError: " in table and "3 &lt; 4 GB" in table
+
+
+def test_the_table_has_no_control_characters(files, space, client):
+    write(files[0], "Hi")
+    space.answer = Fail("\x1b]0;title\x07 \x9b31m \u202e red")
+    summary = run(*files, client=client)
+    table = summary._replace(out="a\x1b[2Jb")._repr_html_()
+    assert not set("\x1b\x07\x9b\u202e") & set(table)
+    assert "]0;title" in table and "[2Jb" in table
 
 
 def test_the_summary_tells_how_far_it_is(files, client):
