@@ -13,7 +13,7 @@ from pathlib import Path
 
 import page as pages
 import pytest
-from shapes.catalogue import SHAPES
+from catalogue import SHAPES
 
 HAS_GRADIO = find_spec("gradio") is not None  # importing it takes ten seconds
 GRADIO = tuple(map(int, version("gradio").split(".")[:2])) if HAS_GRADIO else (0, 0)

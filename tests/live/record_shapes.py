@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 
 import page as pages
-from shapes.catalogue import SHAPES, shapes_of
+from catalogue import SHAPES, shapes_of
 
 HERE = Path(__file__).parent
 QUERY = "hello"

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from shapes.catalogue import SHAPES, shapes_of
+from catalogue import SHAPES, shapes_of
 
 RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
 

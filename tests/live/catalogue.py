@@ -1,4 +1,4 @@
-"""The shapes of this folder, and the Gradio versions that have them."""
+"""The apps of `shapes/`, and the Gradio versions that have them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 
 class Shape(NamedTuple):
-    """An app of this folder."""
+    """An app of `shapes/`."""
 
     #: The first Gradio that runs it, and the first that no longer does.
     since: tuple = (4, 0)
