@@ -11,6 +11,8 @@ LOCAL_PYTHON := 3.10
 # The shims of pyenv answer for the chosen version only; tox looks at the versions behind them too.
 PYTHONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | \
 	sed "s|.*|$$(pyenv root 2>/dev/null)/versions/&/bin|" | paste -sd:)
+# What tests/fetch_pythons.sh has fetched.
+FETCHED := $(wildcard $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/qwen25-pythons/bin)
 SOURCES := qwen25 tests setup.py
 
 .PHONY: help run check test lint matrix docs bench release-check clean
@@ -50,7 +52,7 @@ lint: $(VENV)/linters
 	$(BIN)/python tests/check_package.py
 
 matrix: $(VENV)/matrix
-	PATH="$$PATH$(PYTHONS:%=:%)" $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner $(TOX)
+	PATH="$$PATH$(PYTHONS:%=:%)$(FETCHED:%=:%)" $(BIN)/tox run-parallel --parallel 2 --parallel-no-spinner $(TOX)
 
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs

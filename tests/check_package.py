@@ -24,8 +24,22 @@ def run(*command):
     subprocess.run([str(word) for word in command], check=True, cwd=ROOT, timeout=600)
 
 
+def build(dist):
+    command = [sys.executable, "-m", "build", "--outdir", str(dist)]
+    done = subprocess.run(
+        command, cwd=ROOT, timeout=600, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, done.stdout
+    for word in ("Warning", "deprecated"):
+        assert word not in done.stdout, f"the build warns:\n{done.stdout}"
+
+
 def check_contents(wheel, sdist):
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(metadata).decode("utf-8").splitlines()
+    assert "License-Expression: MIT" in lines, "the wheel has no licence expression"
     assert "qwen25/py.typed" in names, "the wheel has no py.typed"
     strangers = [name for name in names if not name.startswith(("qwen25/", "qwen25-"))]
     assert not strangers, f"the wheel holds {strangers}"
@@ -38,7 +52,7 @@ def check_contents(wheel, sdist):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         dist, empty = Path(folder, "dist"), Path(folder, "empty")
-        run(sys.executable, "-m", "build", "--outdir", dist)
+        build(dist)
         (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
         run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
         check_contents(wheel, sdist)

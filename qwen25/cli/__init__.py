@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import logging
 import os
 import sys
-from typing import Any, List, NoReturn
+from typing import Any, Callable, Dict, List, NoReturn, Tuple
 
 from ..display.control_characters import escape_controls
 from ..version import __version__
@@ -16,15 +15,53 @@ from . import ask
 from .failure import INTERRUPTED, report
 from .terminal import print_message
 
-#: Each is a module here with `configure(parser)` and `run(arguments)`, imported when it is called.
-_COMMANDS = {
-    "ask": "ask one question; the word ask itself may be left out",
-    "chat": "ask in turns",
-    "batch": "ask all questions of a file",
-    "serve": "run a Space on this machine",
-    "api": "answer programs that speak OpenAI's protocol",
-    "models": "list the sizes that the Space offers",
-    "status": "tell whether the Space is up, and how it is asked",
+
+def _chat() -> Any:
+    from . import chat
+
+    return chat
+
+
+def _batch() -> Any:
+    from . import batch
+
+    return batch
+
+
+def _serve() -> Any:
+    from . import serve
+
+    return serve
+
+
+def _api() -> Any:
+    from . import api
+
+    return api
+
+
+def _models() -> Any:
+    from . import models
+
+    return models
+
+
+def _status() -> Any:
+    from . import status
+
+    return status
+
+
+#: What a command does, and its module with `configure(parser)` and `run(arguments)`. A module is
+#: imported when its command is called, by an import statement: PyInstaller sees no others.
+_COMMANDS: Dict[str, Tuple[str, Callable[[], Any]]] = {
+    "ask": ("ask one question; the word ask itself may be left out", lambda: ask),
+    "chat": ("ask in turns", _chat),
+    "batch": ("ask all questions of a file", _batch),
+    "serve": ("run a Space on this machine", _serve),
+    "api": ("answer programs that speak OpenAI's protocol", _api),
+    "models": ("list the sizes that the Space offers", _models),
+    "status": ("tell whether the Space is up, and how it is asked", _status),
 }
 
 _ENVIRONMENT = """\
@@ -90,10 +127,10 @@ def _parse(words: List[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"qwen25 {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", prog="qwen25")
     words = _command_first(words)
-    for name, help in _COMMANDS.items():
+    for name, (help, imported) in _COMMANDS.items():
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         if name == words[0]:
-            module = importlib.import_module(f".{name}", __name__)
+            module = imported()
             module.configure(command)
             _add_verbose(command)
             command.set_defaults(run=module.run)
