@@ -190,26 +190,26 @@ class Client:
         timeout: Union[None, float, Timeout] = None,
         ordered: bool = True,
     ) -> Generator[Answer, None, None]:
-        """Ask many prompts at once, and hand out an `Answer` for each.
+        """Ask many prompts, several at once, and yield an `Answer` for each.
 
         Prompts are taken when there is room for them, in the caller's thread. A prompt that fails
-        is an answer with its `error`. When the Space's queue is full or it wants fewer requests,
+        gives an answer with an `error`. When the Space's queue is full or it wants fewer requests,
         all workers slow down together; `max_retries` is for other failures. Closing the iterator
         stops what runs in this process, and starts nothing more.
 
         Args:
-            prompts: Texts or lists of messages; any iterable, however long.
-            workers: How many prompts are on their way at once, at most.
-            executor: Where the workers are; default threads of its own. It is not shut down.
+            prompts: Texts or lists of messages; an iterable of any length.
+            workers: The highest number of prompts in flight at once.
+            executor: Where the workers run; default own threads. It is not shut down.
             model: The size to ask; default the client's.
             system: The system prompt; default the client's.
             timeout: Seconds for each answer, or a `Timeout`; default the client's. Waiting for a
-                place in a busy Space does not count, while others are answered.
-            ordered: Whether answers come in the order of the prompts, or as they are there.
+                place in a busy Space does not count as long as other prompts are answered.
+            ordered: Whether answers come in the order of the prompts, or as soon as they are ready.
 
         Raises:
             InvalidRequestError: An argument is invalid.
-            Exception: What the prompts or the executor raise, such as a broken process pool.
+            Exception: Any exception of the prompts or the executor, such as a broken process pool.
         """
         self._check_open()
         from .map import map_prompts  # it knows threads: importing this stays fast

@@ -155,7 +155,7 @@ def test_the_second_of_two_runs_is_refused_while_the_first_lives(space, files):
 
 
 @posix_only
-def test_ctrl_c_finishes_the_lines_in_hand_and_says_how_to_go_on(space, files):
+def test_ctrl_c_finishes_the_lines_in_hand_and_says_how_to_continue(space, files):
     gate = Gate()
     space.answer = lambda question: [gate, f"<{question.prompt}>"]
     write(files[0], *range(10))
@@ -252,7 +252,9 @@ def test_a_full_disk_is_a_clear_error(space, files):
     assert process.stderr.startswith("qwen25: No space left on device: /dev/full\n")
 
 
-def test_a_small_disk_that_fills_up_keeps_valid_lines_and_the_batch_goes_on(space, files, tmp_path):
+def test_a_small_disk_that_fills_up_keeps_valid_lines_and_the_batch_continues(
+    space, files, tmp_path
+):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]

@@ -1,4 +1,4 @@
-"""`qwen25.batch.run`: from file to file, and on where it ended."""
+"""`qwen25.batch.run`: from file to file, and how it continues."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_line_of_text_is_a_prompt_and_each_answer_a_line_of_json(files, cli
     assert (summary.answered, summary.failed) == (3, 0)
 
 
-def test_lines_of_json_name_prompt_or_messages_and_their_own_ways(files, space, client):
+def test_lines_of_json_have_a_prompt_or_messages_and_options(files, space, client):
     source, out = files
     questions = []
     space.answer = lambda question: questions.append(question) or question.prompt
@@ -107,7 +107,7 @@ def test_lines_of_json_name_prompt_or_messages_and_their_own_ways(files, space, 
         pytest.param(b'\n\n{"prompt": "x"}\n', "x", id="JSON after blank lines"),
     ],
 )
-def test_the_first_line_tells_text_from_json(files, client, first, prompt):
+def test_the_first_line_decides_between_text_and_json(files, client, first, prompt):
     source, out = files
     source.write_bytes(first)
     run(source, out, client=client)
@@ -248,7 +248,7 @@ def test_without_a_client_it_asks_the_default_space(files, space, monkeypatch):
     assert run(*files).answered == 1
 
 
-# Going on
+# Continuing
 
 
 def test_what_is_answered_is_not_asked_again(files, space, client):
@@ -303,7 +303,7 @@ def test_bytes_that_never_reached_the_disk_are_half_a_line_too(files, client):
     assert [line["text"] for line in records(out)] == ["<0>", "<1>"]
 
 
-def test_failed_ones_are_asked_anew_only_with_retry_failed(files, space, client):
+def test_failed_prompts_are_asked_again_only_with_retry_failed(files, space, client):
     source, out = files
     write(source, *range(4))
     space.answer = lambda question: Fail("no") if question.prompt in "13" else "fine"
@@ -336,7 +336,7 @@ def test_retry_failed_keeps_the_answers_the_file_and_its_rights(files, space, cl
     assert {path.name for path in out.parent.iterdir()} == {"in", "out.jsonl", "elsewhere"}
 
 
-def test_a_failed_line_may_be_corrected_before_it_is_asked_anew(files, client):
+def test_a_failed_line_may_be_corrected_before_it_is_asked_again(files, client):
     source, out = files
     write(source, '{"prompt": "0"}', '{"prompt": ""}')
     run(source, out, client=client)
@@ -479,7 +479,7 @@ def test_the_lock_goes_with_the_file_that_takes_the_place_of_another(files, spac
                 run(source, out, client=client)
 
 
-def test_a_file_that_is_replaced_before_it_is_locked_is_opened_anew(files, client, monkeypatch):
+def test_a_file_that_is_replaced_before_it_is_locked_is_opened_again(files, client, monkeypatch):
     source, out = files
     write(source, "0", "1")
     run(source, out, client=client, limit=1)
@@ -507,14 +507,14 @@ def test_a_missing_input_leaves_no_output(files, client):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_is_said_with_the_name_of_the_file(files, client):
+def test_the_error_of_a_full_disk_names_the_file(files, client):
     write(files[0], "Hi")
     with pytest.raises(OSError) as caught:
         run(files[0], "/dev/full", client=client)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
 
 
-def test_what_a_full_disk_took_in_stays_valid_and_the_batch_goes_on_later(files, client):
+def test_lines_before_a_full_disk_stay_valid_and_the_batch_continues(files, client):
     """A limit on the size of files stands for the disk: the last line is cut in the midst."""
     resource = pytest.importorskip("resource", reason="this system limits no file sizes")
     source, out = files
@@ -533,7 +533,7 @@ def test_what_a_full_disk_took_in_stays_valid_and_the_batch_goes_on_later(files,
     assert [line["index"] for line in records(out)] == list(range(20))
 
 
-def test_half_a_line_that_a_full_disk_took_in_is_taken_back(files, client):
+def test_half_a_line_on_a_full_disk_is_removed(files, client):
     source, out = files
     write(source, *range(3))
     run(source, out, client=client, limit=2)
@@ -552,7 +552,7 @@ def test_half_a_line_that_a_full_disk_took_in_is_taken_back(files, client):
     assert out.read_bytes() == content
 
 
-def test_a_disk_that_is_full_while_failed_ones_are_dropped_costs_nothing(files, space, client):
+def test_a_full_disk_while_failed_lines_are_removed_loses_nothing(files, space, client):
     resource = pytest.importorskip("resource", reason="this system limits no file sizes")
     source, out = files
     write(source, *range(20))
@@ -570,7 +570,7 @@ def test_a_disk_that_is_full_while_failed_ones_are_dropped_costs_nothing(files, 
     assert {path.name for path in out.parent.iterdir()} == {"in", "out.jsonl"}
 
 
-def test_each_line_is_on_the_disk_before_the_next_answer_is_looked_at(files, client, monkeypatch):
+def test_each_line_is_on_the_disk_before_the_next_answer_is_handled(files, client, monkeypatch):
     source, out = files
     write(source, *range(5))
     synced = []
@@ -587,10 +587,10 @@ def test_each_line_is_on_the_disk_before_the_next_answer_is_looked_at(files, cli
     assert all(size == on_disk for size, on_disk, _ in sizes)
 
 
-# Its end from outside
+# Ending it from outside
 
 
-def test_finish_lets_those_on_their_way_end_and_takes_no_others(files, space, client):
+def test_finish_waits_for_prompts_in_flight_and_takes_no_others(files, space, client):
     source, out = files
     write(source, *range(10))
     gate = Gate()
@@ -719,7 +719,7 @@ def test_a_notebook_shows_the_summary_as_a_table(files, client):
     assert summary.rate > 0
 
 
-def test_the_table_says_what_failed_last(files, space, client):
+def test_the_table_shows_the_last_error(files, space, client):
     write(files[0], "Hi")
     space.answer = Fail("3 < 4 GB")
     table = run(*files, client=client)._repr_html_()
@@ -735,7 +735,7 @@ def test_the_table_has_no_control_characters(files, space, client):
     assert "]0;title" in table and "[2Jb" in table
 
 
-def test_the_summary_tells_how_far_it_is(files, client):
+def test_the_summary_tells_the_progress(files, client):
     source, out = files
     write(source, *range(10))
     with Batch(source, out, client=client, workers=1) as batch:

@@ -1,4 +1,4 @@
-"""`Client.map` on executors of every kind: the workers ask, the gate stays with the map."""
+"""`Client.map` on executors of every kind: the workers ask, the limiter stays with the map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qwen25.batch import Batch, run
 from qwen25.testing import Delay, Fail, FakeSpace, Gate, Hang, Reply
 
 pytestmark = [
-    # A fork of a process with threads is what is tried here, on purpose.
+    # These tests fork a process with threads on purpose.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),
 ]
 WORKERS = 4
@@ -32,7 +32,7 @@ def dask():
         "distributed", reason="Dask is not installed: pip install distributed"
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("default")  # what Dask warns of is Dask's
+        warnings.simplefilter("default")  # the warnings of Dask are not ours
         with distributed.LocalCluster(
             n_workers=2, threads_per_worker=WORKERS // 2, dashboard_address=None
         ) as cluster, distributed.Client(cluster) as client:
@@ -103,8 +103,8 @@ def test_an_error_comes_back_whole(space, executor):
     assert (answer.error.detail, answer.error.partial) == ("the GPU is gone", "Paris")
 
 
-def test_who_finds_the_queue_full_comes_again_and_each_try_is_counted(executor):
-    """One after the other, since there is room for one; the others are refused and come again."""
+def test_a_prompt_refused_by_a_full_queue_is_asked_again_and_each_try_counts(executor):
+    """There is room for one, so the others are refused and asked again."""
     gates = [Gate() for _ in range(20)]
     for gate in gates[1:]:
         gate.set()
@@ -123,7 +123,7 @@ def test_who_finds_the_queue_full_comes_again_and_each_try_is_counted(executor):
     assert sum(answer.attempts for answer in answers) == count(space, "/queue/join") > 20
 
 
-def test_what_a_busy_space_refused_counts_as_tries(space, executor):
+def test_refusals_of_a_busy_space_count_as_tries(space, executor):
     space.join = [Reply(429, {"detail": "Too many requests."}, {"retry-after": "0.1"})] * 2
     with Client(space.url) as client:
         answers = list(client.map(list("abcd"), workers=WORKERS, executor=executor))

@@ -34,7 +34,7 @@ TOO_MANY = {"detail": "Too many requests."}
 
 
 class Desk:
-    """Where the questions of a Space lie until the test has them answered."""
+    """Holds the questions of a Space until the test answers them."""
 
     def __init__(self):
         self.changed = threading.Condition()
@@ -48,7 +48,7 @@ class Desk:
         return [gate, "fine"]
 
     def wait_for(self, number, timeout=5.0):
-        """Whether so many lie there, as soon as they do."""
+        """Whether so many are held, as soon as they are."""
         with self.changed:
             return self.changed.wait_for(lambda: len(self.gates) == number, timeout)
 
@@ -64,7 +64,7 @@ class Desk:
 
 @pytest.fixture
 def no_pauses(monkeypatch):
-    """Nobody waits before a new try, unless the Space says so."""
+    """No wait before a new try, unless the Space asks for one."""
     monkeypatch.setattr("qwen25.client.retrying.BASE", 0.0)
 
 
@@ -101,7 +101,7 @@ def test_answers_come_in_the_order_of_the_prompts(space, client):
     assert told == [(0, "0", "late")] + [(n, str(n), str(n)) for n in range(1, 8)]
 
 
-def test_unordered_answers_come_as_they_are_there(space, client):
+def test_unordered_answers_come_as_soon_as_they_are_ready(space, client):
     gate = Gate()
     space.answer = lambda question: [gate, "late"] if question.prompt == "0" else question.prompt
     answers = client.map((str(number) for number in range(5)), workers=2, ordered=False)
@@ -110,7 +110,7 @@ def test_unordered_answers_come_as_they_are_there(space, client):
     assert [answer.text for answer in answers] == ["late"]
 
 
-def test_an_answer_tells_its_prompt_its_text_its_time_and_its_tries(client):
+def test_an_answer_has_its_prompt_text_time_and_tries(client):
     (answer,) = client.map(["Hi"])
     assert answer == Answer(0, "Hi", "<Hi>", None, answer.seconds, 1)
     assert 0 < answer.seconds < 60
@@ -197,7 +197,7 @@ def test_prompts_are_taken_a_few_at_a_time(space, client, ordered):
     assert max(ahead) <= AHEAD * 3
 
 
-def test_a_prompt_that_takes_long_holds_back_only_so_many(space, client):
+def test_a_slow_prompt_holds_back_only_a_few_others(space, client):
     gate = Gate()
     space.answer = lambda question: [gate, "late"] if question.prompt == "0" else question.prompt
     taken = []
@@ -219,7 +219,7 @@ def test_a_prompt_that_takes_long_holds_back_only_so_many(space, client):
     assert held_back == [AHEAD * 2]
 
 
-def test_so_many_are_asked_at_once_as_there_are_workers(space, client):
+def test_as_many_prompts_are_asked_at_once_as_there_are_workers(space, client):
     space.answer = desk = Desk()
     most = []
 
@@ -319,7 +319,7 @@ def test_a_failed_connection_is_tried_again_and_counted(space, client, no_pauses
     assert (answer.text, answer.attempts) == ("<Hi>", 3)
 
 
-def test_a_stream_that_breaks_is_asked_anew_as_complete_does(space, client, no_pauses):
+def test_a_broken_stream_is_asked_again_as_complete_does(space, client, no_pauses):
     space.first = [["half", Drop()]]
     (answer,) = client.map(["Hi"])
     assert (answer.text, answer.attempts) == ("<Hi>", 2)
@@ -396,13 +396,13 @@ def test_one_prompt_instead_of_many_is_refused_at_once(space, client, prompts):
     assert list(space.requests) == []
 
 
-# Kindness
+# A busy Space
 
 
 @pytest.mark.parametrize("queue_size", [0, 2])
 @pytest.mark.parametrize("room", [1, 4])
-def test_a_limited_space_is_kept_full_and_nobody_fails(room, queue_size):
-    """With room for N at once, another begins whenever one ends: in nine of ten cases at least."""
+def test_a_limited_space_is_kept_busy_and_no_prompt_fails(room, queue_size):
+    """With room for N at once, a new one begins when one ends: in nine of ten cases at least."""
     prompts = 100
     desk = Desk()
     full = []
@@ -424,7 +424,7 @@ def test_a_limited_space_is_kept_full_and_nobody_fails(room, queue_size):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_nobody_sets_out_before_retry_after(space, client, workers):
+def test_no_prompt_is_sent_before_retry_after(space, client, workers):
     times = []
     space.answer = lambda question: times.append(time.monotonic()) or "fine"
     client.complete("the wiring is known")
@@ -445,7 +445,7 @@ def test_a_busy_space_is_waited_out_beyond_max_retries(space, no_pauses):
     assert (answer.text, answer.attempts) == ("<Hi>", 10)
 
 
-def test_a_space_that_answers_nobody_is_not_waited_for_beyond_the_time_limit(space, client):
+def test_a_space_that_answers_no_prompt_is_not_waited_for_beyond_the_time_limit(space, client):
     space.join = Reply(503, {"detail": "Queue is full. Max size is 1 and size is 1."})
     answers = list(client.map(list("ab"), workers=2, timeout=3))
     assert [type(answer.error) for answer in answers] == [QueueFullError] * 2

@@ -1,11 +1,11 @@
-"""Rounds of `qwen25 batch`, which is killed at random moments until a run comes to its end.
+"""Rounds of `qwen25 batch`, killed at random moments until a run ends by itself.
 
     python tests/bench/kill_batch.py [ROUNDS [PROMPTS]]
 
-In each round a batch is started, ended by SIGKILL after a random time, and started again, until it
-says that it is done. After one kill of four the last line is cut somewhere: the system seldom
-leaves half a line, and it has to be seen. Then every prompt has to be answered exactly once, by its
-own answer, and every line has to be JSON. Exit code 1, and what was wrong, when that is not so.
+In each round a batch is started, killed by SIGKILL after a random time, and started again, until it
+is done. After one kill of four the last line is cut at a random place, because the system seldom
+leaves half a line. At the end every prompt must be answered exactly once, by its own answer, and
+every line must be JSON. Otherwise the exit code is 1, with what was wrong.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from qwen25.testing import Delay, FakeSpace, Question
 
 
 def answer(question: Question) -> List[Union[str, Delay]]:
-    """Long enough, and with characters that take several bytes, for a line to be cut anywhere."""
+    """A long answer with characters of several bytes, so that a cut can fall inside of one."""
     return [Delay(0.005), f"<{question.prompt}> ", "Zürich 北京 " * 50]
 
 
 def cut_last_line(out: Path, chance: random.Random) -> None:
-    """Leave of it what a write leaves that was stopped on its way."""
+    """Leave what an interrupted write leaves."""
     if out.exists() and out.stat().st_size:
         content = out.read_bytes()
         start = content.rstrip(b"\n").rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""The limiter that all workers of a map pass, in a time and with a chance of the test's own."""
+"""The adaptive limiter of a map, with the test's own time and randomness."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_busy_is_a_full_queue_and_a_429(error, busy):
     assert is_busy(error) is busy
 
 
-def test_it_lets_so_many_through_as_there_are_workers():
+def test_the_first_limit_is_the_number_of_workers():
     limiter = limiter_of(3)
     for _ in range(3):
         assert limiter.has_room(0.0)
@@ -45,7 +45,7 @@ def test_it_lets_so_many_through_as_there_are_workers():
     assert not limiter.has_room(0.0)
 
 
-def test_after_a_full_queue_there_are_as_many_places_as_the_space_took():
+def test_a_full_queue_sets_the_limit_to_what_the_space_took():
     limiter = limiter_of(16)
     passes = [limiter.acquire() for _ in range(16)]
     for shown in passes[4:]:
@@ -53,7 +53,7 @@ def test_after_a_full_queue_there_are_as_many_places_as_the_space_took():
     assert limiter.limit == limiter.in_flight == 4
 
 
-def test_while_others_are_in_the_space_a_full_queue_needs_no_waiting():
+def test_a_full_queue_needs_no_wait_while_others_are_in_flight():
     limiter = limiter_of(2)
     limiter.acquire()
     limiter.refused(full(), limiter.acquire(), 5.0)
@@ -61,7 +61,7 @@ def test_while_others_are_in_the_space_a_full_queue_needs_no_waiting():
     assert limiter.has_room(5.0)
 
 
-def test_alone_before_a_full_queue_it_waits_longer_each_time():
+def test_with_none_in_flight_a_full_queue_means_longer_waits_each_time():
     limiter = limiter_of(1)
     now, waits = 100.0, []
     for _ in range(7):
@@ -82,7 +82,7 @@ def test_an_answer_makes_the_waits_short_again():
     assert limiter.blocked_until - now == 1
 
 
-def test_a_place_that_became_free_since_the_refused_one_set_out_is_taken_at_once():
+def test_room_that_became_free_after_the_refused_prompt_was_sent_is_used_at_once():
     limiter = limiter_of(2)
     limiter.acquire()
     refused = limiter.acquire()
@@ -92,7 +92,7 @@ def test_a_place_that_became_free_since_the_refused_one_set_out_is_taken_at_once
 
 
 @pytest.mark.parametrize("error", [full, limited])
-def test_nobody_sets_out_before_the_space_said_so(error):
+def test_no_prompt_is_sent_before_the_time_that_the_space_named(error):
     limiter = limiter_of(4)
     shown = limiter.acquire()
     limiter.refused(error(retry_after=60.0), shown, 100.0)
@@ -100,7 +100,7 @@ def test_nobody_sets_out_before_the_space_said_so(error):
     assert limiter.has_room(160.0)
 
 
-def test_a_shorter_retry_after_does_not_open_it_earlier():
+def test_a_shorter_retry_after_does_not_end_the_wait_earlier():
     limiter = limiter_of(4)
     passes = [limiter.acquire(), limiter.acquire(), limiter.acquire()]
     for shown, seconds in zip(passes, (60.0, 1.0, None)):
@@ -108,7 +108,7 @@ def test_a_shorter_retry_after_does_not_open_it_earlier():
     assert limiter.blocked_until == 160.0
 
 
-def test_a_429_halves_the_places_once_for_all_that_were_on_their_way():
+def test_a_429_halves_the_limit_once_for_all_in_flight():
     limiter = limiter_of(16)
     passes = [limiter.acquire() for _ in range(16)]
     for shown in passes:
@@ -118,7 +118,7 @@ def test_a_429_halves_the_places_once_for_all_that_were_on_their_way():
     assert limiter.limit == 4
 
 
-def test_it_never_closes_for_good():
+def test_the_limit_never_falls_below_one():
     limiter = limiter_of(1)
     for _ in range(100):
         limiter.refused(limited(), limiter.acquire(), limiter.blocked_until)
@@ -126,7 +126,7 @@ def test_it_never_closes_for_good():
     assert limiter.has_room(limiter.blocked_until)
 
 
-def test_it_opens_step_by_step_after_a_round_of_answers_each():
+def test_the_limit_rises_by_one_after_each_round_of_answers():
     limiter = limiter_of(4)
     limiter.limit = 1
     answers = []
@@ -137,7 +137,7 @@ def test_it_opens_step_by_step_after_a_round_of_answers_each():
     assert answers == [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4]
 
 
-def test_where_one_more_has_no_room_it_looks_ever_more_seldom():
+def test_a_limit_that_was_too_high_is_tried_less_and_less_often():
     """A Space with room for one and four workers: refusals grow with the logarithm."""
     limiter = limiter_of(4)
     limiter.limit = 1
@@ -152,7 +152,7 @@ def test_where_one_more_has_no_room_it_looks_ever_more_seldom():
     assert len(refusals) == 6 + (1000 - 64) // 32
 
 
-def test_where_there_is_room_again_it_opens_ever_faster():
+def test_with_room_again_the_limit_rises_faster_and_faster():
     limiter = limiter_of(8)
     limiter.limit = 1
     for _ in range(100):
@@ -174,7 +174,7 @@ def test_where_there_is_room_again_it_opens_ever_faster():
 @pytest.mark.parametrize("queue_size", [0, 1, 8])
 @pytest.mark.parametrize("room", [1, 2, 4, 7])
 @pytest.mark.parametrize("workers", [4, 16, 64])
-def test_all_places_of_a_limited_space_are_busy_nine_tenths_of_the_time(workers, room, queue_size):
+def test_a_limited_space_is_busy_nine_tenths_of_the_time(workers, room, queue_size):
     """An hour in a simulated Space: answers take 1 to 20 s, a refusal comes after 50 ms."""
     chance = random.Random(workers * 100 + room * 10 + queue_size)
     limiter = AdaptiveLimiter(workers, chance.random)
