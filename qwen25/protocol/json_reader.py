@@ -11,7 +11,7 @@ from .pacing import CheckTime, no_limit
 #: Characters; what is shorter is left to `json`, which cannot be interrupted.
 _SMALL = 128 * 1024
 #: The most values in one text. `json` has the same limits of its own for depth and digits.
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 250_000
 _MOST_NESTED = 200
 _MOST_DIGITS = 4300
 #: How many values are read between two looks at the time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from email.utils import parsedate_to_datetime
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 from urllib.parse import urljoin
@@ -20,6 +21,7 @@ from ..errors import (
     SpaceNotFoundError,
     SpaceUnavailableError,
 )
+from .characters import one_line
 from .origins import host
 
 #: The longest wait that a server is obeyed in, in seconds.
@@ -253,7 +255,10 @@ def refusal_reason(body: bytes) -> str:
         return ""
     if isinstance(detail, dict):
         detail = detail.get("error") or detail.get("message") or detail
-    return "" if detail is None else str(detail)[:500]
+    if detail is None:
+        return ""
+    # An error with it may be printed or logged.
+    return one_line(detail if isinstance(detail, str) else reprlib.repr(detail))[:500]
 
 
 def wait_asked_for(headers: Mapping[str, str], now: float) -> Optional[float]:

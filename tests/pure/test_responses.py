@@ -198,3 +198,15 @@ def test_a_space_that_hugging_face_does_not_show_is_not_found(status):
 )
 def test_the_size_of_the_queue_is_read_or_not_known(status, body, size):
     assert responses.read_queue_size(reply(status, body)) == size
+
+
+def test_a_reason_can_neither_command_a_terminal_nor_forge_a_line():
+    body = json.dumps({"detail": "no\x1b]0;x\x07\r\nERROR root: lost\u202e\ud800 end"}).encode()
+    reason = responses.refusal_reason(body)
+    assert len(reason.splitlines()) == 1
+    assert not set(reason) & set("\x1b\x07\r\n\u202e\ud800")
+    assert reason.endswith("end")
+
+
+def test_a_deeply_nested_reason_is_short():
+    assert len(responses.refusal_reason(b'{"detail": ' + b"[" * 900 + b"]" * 900 + b"}")) < 1_100
