@@ -21,7 +21,7 @@ from .errors import (
     TimedOutError,
     UnknownModelError,
 )
-from .events import Note, Progress, Queued, Started, Step, Text
+from .events import Note, Progress, Queued, Started, Step, Text, Thought
 from .timeouts import Timeout
 from .version import __version__
 
@@ -49,6 +49,7 @@ __all__ = [
     "Stream",
     "StreamInterruptedError",
     "Text",
+    "Thought",
     "TimedOutError",
     "Timeout",
     "UnknownModelError",

@@ -56,6 +56,15 @@ class Note(NamedTuple):
     text: str
 
 
+class Thought(NamedTuple):
+    """What a reasoning model thinks, or a tool does, before the answer; never part of the text."""
+
+    #: What the app calls it, such as `Thinking`.
+    title: str
+    #: All of this thought so far; the next `Thought` of the same title has more.
+    text: str
+
+
 class Text(NamedTuple):
     """A piece of the answer, never empty."""
 
@@ -63,4 +72,4 @@ class Text(NamedTuple):
 
 
 #: What `on_event` is called with.
-Event = Union[Queued, Started, Progress, Note]
+Event = Union[Queued, Started, Progress, Note, Thought]

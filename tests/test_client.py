@@ -179,6 +179,9 @@ def test_a_copy_keeps_every_argument():
         "max_retries": 7,
         "verify": False,
         "session": None,
+        "endpoint": "chat",
+        "inputs": {"Temperature": 0.2},
+        "flatten": True,
     }
     other = pickle.loads(pickle.dumps(Client("a/b", **arguments)))
     _, (kind, space, remade) = other.__reduce__()

@@ -298,7 +298,9 @@ class AsyncConversation(Conversation):
     def _turn(self) -> Tuple[Conversation, int]:
         """A copy to ask with, since the loop must see no thread's changes, and its length."""
         kept: Dict[str, Any] = {"system": self.system, "model": self.model}
+        kept.update(flatten=self._flatten, inputs=self._inputs)
         turn = Conversation(self._client._client, messages=self.messages, **kept)
+        turn._session = self._session
         return turn, len(turn.messages)
 
 

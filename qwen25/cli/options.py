@@ -7,6 +7,7 @@ import os
 from typing import Any, Optional, Tuple
 
 from .. import Client, InvalidRequestError
+from ..protocol.prompt import DEFAULT_MODEL
 from ..transport.address import Address
 
 
@@ -18,6 +19,23 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
         help="id or URL of the Space (default: $QWEN25_SPACE, else Qwen/Qwen2.5)",
     )
     parser.add_argument(
+        "--endpoint",
+        metavar="NAME",
+        help="API name of the function to ask, for an app with several chats",
+    )
+    parser.add_argument(
+        *("-i", "--input"),
+        metavar="LABEL=VALUE",
+        action="append",
+        default=[],
+        help="set one of the app's other inputs, such as Temperature=0.2; may be repeated",
+    )
+    parser.add_argument(
+        "--flatten",
+        action="store_true",
+        help="put a system prompt or a history that the app has no place for into the prompt",
+    )
+    parser.add_argument(
         "--proxy", metavar="URL", help="for all requests (default: $HTTPS_PROXY and its kin)"
     )
     parser.add_argument("--timeout", metavar="SECONDS", type=float, help="for all of it")
@@ -26,7 +44,10 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Who answers, and how."""
     parser.add_argument(
-        "-m", "--model", metavar="SIZE", default="72B", help="such as 7B or Coder-7B (default: 72B)"
+        *("-m", "--model"),
+        metavar="SIZE",
+        default=DEFAULT_MODEL,
+        help="such as 7B or Coder-7B (default: the Space's own, 72B on Qwen/Qwen2.5)",
     )
     parser.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
 
@@ -49,8 +70,20 @@ def client_of(arguments: argparse.Namespace, **options: Any) -> Client:
         arguments.space,
         proxy=arguments.proxy,
         auth=_login(arguments.space),
+        endpoint=arguments.endpoint,
+        inputs=dict(map(_setting, arguments.input)),
+        flatten=arguments.flatten,
         **{"timeout": arguments.timeout, **options},
     )
+
+
+def _setting(text: str) -> Tuple[str, str]:
+    label, equals, value = text.partition("=")
+    if not equals or not label.strip():
+        raise InvalidRequestError(
+            f"--input {text!r} has no label.", hint="Give a label, =, and a value: Temperature=0.2"
+        )
+    return label, value
 
 
 def _login(space: Optional[str]) -> Optional[Tuple[str, str]]:

@@ -29,18 +29,15 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(f"Space     {name}{client.space.url}")
         began = time.monotonic()
         try:
-            wiring = client.space.wiring
+            plan = client.space.plan
         except TimedOutError as error:
             if error.phase == "wake" and error.__cause__ is not None:
                 raise error.__cause__  # says in which stage the Space is
             raise
         print_line(f"State     up, answered in {time.monotonic() - began:.2f} s")
-        print_line(f"Gradio    {wiring.version}, protocol {wiring.protocol}")
-        number = f"function {wiring.fn_index}"
-        print_line(f"Endpoint  {f'/{wiring.endpoint}, {number}' if wiring.endpoint else number}")
-        print_line(f"Inputs    {', '.join(given.role for given in wiring.inputs)}")
-        print_line(f"History   {wiring.layout.name}")
-        print_line(f"Sizes     {' '.join(wiring.sizes) or 'no choice'}")
+        print_line(f"Gradio    {plan.version}, protocol {plan.protocol}")
+        for line in plan.describe():
+            print_line(line)
         waiting = _waiting(client)
         print_line(
             f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}"

@@ -72,6 +72,27 @@ def callback(name: str, function: Any) -> Any:
     return function
 
 
+def function_name(endpoint: Any) -> Optional[str]:
+    """The API name of a function, or `None` for the first that chats."""
+    if endpoint is not None and not (isinstance(endpoint, str) and endpoint.strip("/ ")):
+        raise InvalidRequestError(
+            f"endpoint={describe(endpoint)} is not the name of a function.",
+            hint='Give an API name such as "chat"; leave it out to take the first that chats.',
+        )
+    return endpoint
+
+
+def labelled(inputs: Any) -> Dict[str, Any]:
+    """Values by label; `None` is none. They are checked when the Space is known."""
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping) or not all(isinstance(label, str) for label in inputs):
+        raise InvalidRequestError(
+            "inputs has to be a dict of labels and values.", hint='Such as {"Temperature": 0.2}.'
+        )
+    return dict(inputs)
+
+
 def token(given: Any) -> Union[None, str, bool]:
     """A token, `None` for that of the environment, or `False` for none."""
     if given is not None and given is not False and not isinstance(given, str):

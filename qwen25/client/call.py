@@ -16,8 +16,9 @@ from ..errors import (
     StreamInterruptedError,
 )
 from ..events import Event, Note, Started
-from ..protocol.decoder import Decoder
-from ..protocol.prompt import Query
+from ..protocol.decoder import Decoder, StepReader
+from ..protocol.prompt import ChatRequest
+from ..protocol.walk import Walk
 from ..timeouts import Deadline
 from .cancellation import CancelScope
 from .discovery import App
@@ -28,9 +29,13 @@ _log = logging.getLogger("qwen25")
 
 
 class Call:
-    """A query and its answer, as text and events.
+    """A request and its answer, as text and events.
+
+    One answer may take several steps in one session: each is put into the queue and read to its
+    end. Time limits, new tries, leaving and errors are those of the whole.
 
     Args:
+        session: The session that has seen the earlier turns; default a new one.
         start_over: Ask anew also when a stream breaks after text has come; for a caller who
             wants the whole answer only.
         on_event: Called with every event that is not text, at once.
@@ -39,9 +44,9 @@ class Call:
     def __init__(
         self,
         app: App,
-        query: Query,
-        model: str,
+        request: ChatRequest,
         *,
+        session: Optional[str] = None,
         deadline: Deadline,
         retries: Retries,
         on_event: Optional[Callable[[Event], object]],
@@ -51,8 +56,9 @@ class Call:
         self.session_hash = ""
         self.closed = False
         self._app = app
-        self._query = query
-        self._model = model
+        self._request = request
+        self._session = session
+        self._keeps_session = False
         self._deadline = deadline
         self._retries = retries
         self._on_event = on_event
@@ -60,8 +66,11 @@ class Call:
         self._waiting: List[Event] = []  # events that came before the stream was open
         self._most = ""  # the longest text of the tries so far
         self._reread = False
+        self._walk: Walk
+        self._prefix = ""
         self._messages: Iterator[Dict[str, Any]]
-        self._decoder: Optional[Decoder] = None
+        self._reader: Union[Decoder, StepReader]  # of the present step
+        self._decoder: Optional[Decoder] = None  # of the step that answers
         self._api: Optional[SpaceApi] = app.connect()
         self._ended = threading.Event()  # ends the waiting for the next try
         self._handover = threading.RLock()  # the API is released once, and not used afterwards
@@ -85,6 +94,11 @@ class Call:
         """Whether the server has said that the answer is complete."""
         return self._decoder is not None and self._decoder.done
 
+    @property
+    def remembered(self) -> Optional[str]:
+        """The session that knows this turn; `None` when the app needs none to be told of it."""
+        return self.session_hash if self._keeps_session else None
+
     def join(self) -> None:
         """Put the request into the queue, and open the stream of its messages."""
         try:
@@ -93,7 +107,9 @@ class Call:
                     self._join()
                     return
                 except QwenError as error:
-                    if self._callback_raised or not self._wait_for_next_try(error):
+                    # A session that has the turn already must not get it twice.
+                    twice = self._session is not None and self.session_hash != ""
+                    if self._callback_raised or twice or not self._wait_for_next_try(error):
                         raise
         except BaseException:
             self.close()
@@ -118,6 +134,8 @@ class Call:
                     self._most = error.partial = max(self.text, self._most, key=len)
                     if came and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
+                    if self._session is not None:
+                        raise  # the session may have this turn already, and no other has the rest
                     if not self._wait_for_next_try(error):
                         raise
                     joined = False
@@ -151,14 +169,16 @@ class Call:
                 self._api.cancel()
 
     def _join(self) -> None:
-        api = self._open_api()
+        """Begin the walk: put its first step into the queue."""
         self._deadline.queued()
-        wiring = self._app.wiring(api, self._deadline, self._tell_early, self._wait)
-        session_hash = os.urandom(5).hex()
-        body = wiring.body(self._query, wiring.size(self._model), session_hash)
-        _log.debug("asking %s: %s", self._app.address.url, body)
+        plan = self._app.plan(self._open_api(), self._deadline, self._tell_early, self._wait)
+        self._keeps_session = plan.keeps_session
+        if not plan.keeps_session:
+            self._session = None
+        self._walk = Walk(plan, self._request, in_session=self._session is not None)
+        self._prefix = plan.prefix
         try:
-            self.event_id = api.join(wiring.prefix, body, self._deadline)
+            self._join_step(self._session or os.urandom(5).hex())
         except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
             # What an app answers that was restarted with another wiring, or forgot a login.
             forgotten = (404, 500) if self._app.auth is None else (401, 404, 500)
@@ -167,43 +187,55 @@ class Call:
             self._reread = True
             self._app.forget()
             return self._join()
+        for note in self._walk.notes:
+            self._tell_early(note)
+
+    def _join_step(self, session_hash: str) -> None:
+        api, walk = self._open_api(), self._walk
+        body = walk.body(session_hash)
+        _log.debug("asking %s: %s", self._app.address.url, body)
+        self.event_id = api.join(self._prefix, body, self._deadline)
         self.session_hash = session_hash
-        sent = wiring.layout.encode(self._query.history)
-        self._decoder = Decoder(
-            wiring.layout, wiring.output, sent, wiring.diffs, self._deadline.check
-        )
+        self._decoder = walk.decoder(self._deadline.check) if walk.is_last else None
+        self._reader = self._decoder or StepReader()
         # Opened before the first piece is asked for: the end of this stream is what tells the
         # Space that its client has left, and a Space that is not told works on.
-        self._messages = api.listen(wiring.prefix, session_hash, self._deadline)
+        self._messages = api.listen(self._prefix, session_hash, self._deadline)
 
     def _read(self) -> Iterator[Union[str, Event]]:
         while self._waiting:
             yield self._waiting.pop(0)
-        api, decoder = self._open_api(), self._decoder
-        assert decoder is not None  # join() has made it
-        feed = decoder.feed
-        for message in self._messages:
-            item = feed(message)
-            if isinstance(item, str):
-                if self.closed:
-                    return  # by another thread; what the buffers still hold is not wanted
-                if item:
-                    yield item
-                if decoder.done:
-                    _log.debug("answered: %s", decoder.text)
-                    api.finish(self._deadline)
-                    return
+        while True:
+            reader = self._reader
+            feed = reader.feed
+            for message in self._messages:
+                item = feed(message)
+                if isinstance(item, str):
+                    if self.closed:
+                        return  # by another thread; what the buffers still hold is not wanted
+                    if item:
+                        yield item
+                else:
+                    for each in item if isinstance(item, list) else [item]:
+                        if not isinstance(each, str):
+                            self._tell(each)
+                        if self.closed:
+                            return  # by the one who was told
+                        yield each
+                if reader.done:
+                    break
             else:
-                if isinstance(item, Started):
-                    self._deadline.started()
-                self._tell(item)
-                if self.closed:
-                    return  # by the one who was told
-                yield item
-        raise StreamInterruptedError(
-            "The connection ended before the answer did.",
-            hint="`partial` holds what came. Ask again.",
-        )
+                raise StreamInterruptedError(
+                    "The connection ended before the answer did.",
+                    hint="`partial` holds what came. Ask again.",
+                )
+            self._open_api().finish(self._deadline)
+            if not isinstance(reader, StepReader):
+                _log.debug("answered: %s", reader.text)
+                return
+            self._walk.advance(reader.data)
+            self._deadline.queued()
+            self._join_step(self.session_hash)
 
     def _open_api(self) -> SpaceApi:
         if self._api is None:
@@ -211,6 +243,8 @@ class Call:
         return self._api
 
     def _tell(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._deadline.started()
         if self._on_event is not None:
             try:
                 self._on_event(event)

@@ -15,12 +15,13 @@ from typing import (
     Mapping,
     Optional,
     Tuple,
+    TypeVar,
     Union,
 )
 
 from ..errors import InvalidRequestError
 from ..events import Event
-from ..protocol.prompt import Message, Prompt, Query
+from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Message, Prompt, Query
 from ..timeouts import Clock, Deadline, Timeout
 from ..transport.address import Address
 from . import arguments
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 
     import requests
 
-    from ..protocol.endpoint import Wiring
+    from ..protocol.plan import ChatPlan
     from .discovery import App
     from .map import Answer
+    from .space_api import SpaceApi
 
 _log = logging.getLogger("qwen25")
+_T = TypeVar("_T")
 
 
 class Client:
@@ -46,9 +49,10 @@ class Client:
     Making one touches no network.
 
     Args:
-        space: A Space's id, or the URL of any Gradio app that is wired alike; default
-            `$QWEN25_SPACE`, else `Qwen/Qwen2.5`.
-        model: The size to ask, such as `72B`, `7B` or `Coder-7B`, or its full name.
+        space: A Space's id, or the URL of any Gradio chat app; default `$QWEN25_SPACE`, else
+            `Qwen/Qwen2.5`.
+        model: The size to ask, such as `72B`, `7B` or `Coder-7B`, or its full name; default the
+            Space's own, which is `72B` on `Qwen/Qwen2.5`.
         system: The system prompt; default the Space's own.
         token: A Hugging Face token for a private Space; it goes to the Space's own host only.
             Default `$HF_TOKEN`, which goes to https hosts of Hugging Face only. `False` is none.
@@ -61,6 +65,12 @@ class Client:
         verify: Whether to check the server's certificate, or the path of an authority's.
         session: A `requests.Session` to use for everything; it is not closed by the client, and
             as safe among threads as it is.
+        endpoint: The API name of the function to ask, for an app that has several chats; default
+            the first.
+        inputs: Values of the app's other inputs by label, such as `{"Temperature": 0.2}`;
+            `space.inputs` lists them.
+        flatten: Whether a system prompt or a history without a place goes into the prompt, as
+            labelled turns; a `Note` tells it. By default it is refused.
 
     Raises:
         InvalidRequestError: An argument is invalid.
@@ -70,7 +80,7 @@ class Client:
         self,
         space: Optional[str] = None,
         *,
-        model: str = "72B",
+        model: str = DEFAULT_MODEL,
         system: Optional[str] = None,
         token: Union[None, str, bool] = None,
         auth: Optional[Tuple[str, str]] = None,
@@ -80,10 +90,15 @@ class Client:
         max_retries: int = 2,
         verify: Union[bool, str, os.PathLike[str]] = True,
         session: Optional[requests.Session] = None,
+        endpoint: Optional[str] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
+        flatten: bool = False,
     ) -> None:
         self._address = Address.of(space)
         self._model = arguments.model_name(model)
         self._system = arguments.system_prompt(system)
+        self._inputs = arguments.labelled(inputs)
+        self._flatten = arguments.flag("flatten", flatten)
         self._timeout = Timeout.of(timeout)
         self._max_retries = arguments.count("max_retries", max_retries, 0, "tries")
         self._connection: Dict[str, Any] = {
@@ -93,6 +108,7 @@ class Client:
             "headers": arguments.header_fields(headers),
             "verify": arguments.certificates(verify),
             "session": arguments.session(session),
+            "endpoint": arguments.function_name(endpoint),
         }
         self._clock = Clock()
         self._closed = False
@@ -106,6 +122,8 @@ class Client:
         history: Optional[Iterable[Message]] = None,
         timeout: Union[None, float, Timeout] = None,
         on_event: Optional[Callable[[Event], object]] = None,
+        flatten: Optional[bool] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
     ) -> str:
         """Ask, and wait for the whole answer.
 
@@ -115,12 +133,14 @@ class Client:
             model: The size to ask; default the client's.
             history: Earlier turns, as messages.
             timeout: Seconds for the whole answer, or a `Timeout`; default the client's.
-            on_event: Called with each `Queued`, `Started`, `Progress` and `Note`.
+            on_event: Called with each `Queued`, `Started`, `Progress`, `Note` and `Thought`.
+            flatten: As in `Client`, whose value is the default.
+            inputs: Values of the app's other inputs, by label, over those of the client.
 
         Raises:
             QwenError: One of the errors of this library; `partial` holds what had come.
         """
-        options = (system, model, history, timeout, on_event)
+        options = (system, model, history, timeout, on_event, flatten, inputs)
         return self._ask(prompt, *options, start_over=True).result()
 
     def stream(
@@ -132,6 +152,8 @@ class Client:
         history: Optional[Iterable[Message]] = None,
         timeout: Union[None, float, Timeout] = None,
         on_event: Optional[Callable[[Event], object]] = None,
+        flatten: Optional[bool] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
     ) -> Stream:
         """Ask, and hand out the answer as it is written.
 
@@ -141,7 +163,7 @@ class Client:
         Raises:
             QwenError: One of the errors of this library.
         """
-        options = (system, model, history, timeout, on_event)
+        options = (system, model, history, timeout, on_event, flatten, inputs)
         return self._ask(prompt, *options, start_over=False)
 
     def json(self, prompt: Prompt, schema: Any = None, *, tries: int = 2, **options: Any) -> Any:
@@ -175,9 +197,13 @@ class Client:
         system: Optional[str] = None,
         model: Optional[str] = None,
         messages: Iterable[Message] = (),
+        flatten: Optional[bool] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
     ) -> Conversation:
         """Begin a talk in turns, or go on with one whose `messages` are given."""
-        return Conversation(self, system=system, model=model, messages=messages)
+        return Conversation(
+            self, system=system, model=model, messages=messages, flatten=flatten, inputs=inputs
+        )
 
     def map(
         self,
@@ -224,7 +250,7 @@ class Client:
 
     @property
     def space(self) -> Space:
-        """What is known of the Space: `url`, `id`, Gradio `version`, `protocol`, `endpoint`."""
+        """What is known of the Space, and in words how it is asked."""
         return Space(self._address, self._look, self._queue_size)
 
     def close(self) -> None:
@@ -242,8 +268,11 @@ class Client:
         history: Optional[Iterable[Message]],
         timeout: Union[None, float, Timeout],
         on_event: Optional[Callable[[Event], object]],
+        flatten: Optional[bool] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
         *,
         start_over: bool,
+        session: Optional[str] = None,
         max_retries: Optional[int] = None,
     ) -> Stream:
         query = Query.of(prompt, history, system)
@@ -253,6 +282,12 @@ class Client:
         if model is not None:
             arguments.model_name(model)
         arguments.callback("on_event", on_event)
+        request = ChatRequest(
+            query,
+            self._model if model is None else model,
+            {**self._inputs, **arguments.labelled(inputs)},
+            self._flatten if flatten is None else arguments.flag("flatten", flatten),
+        )
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         app = self._open()
         # They know requests, which is imported at the first request and not before.
@@ -261,8 +296,8 @@ class Client:
 
         call = Call(
             app,
-            query,
-            self._model if model is None else model,
+            request,
+            session=session,
             deadline=Deadline(limits, self._clock),
             retries=Retries(self._max_retries if max_retries is None else max_retries),
             on_event=on_event,
@@ -271,22 +306,19 @@ class Client:
         call.join()
         return Stream(call)
 
-    def _look(self) -> Wiring:
-        app = self._open()
-        api = app.connect()
-        try:
-            deadline = Deadline(self._timeout, self._clock)
-            return app.wiring(api, deadline, lambda note: None, self._clock.sleep)
-        finally:
-            api.release()
+    def _look(self) -> ChatPlan:
+        return self._at_space(lambda plan, api, deadline: plan)
 
     def _queue_size(self) -> Optional[int]:
+        return self._at_space(lambda plan, api, deadline: api.queue_size(plan.prefix, deadline))
+
+    def _at_space(self, see: Callable[[ChatPlan, SpaceApi, Deadline], _T]) -> _T:
         app = self._open()
         api = app.connect()
         try:
             deadline = Deadline(self._timeout, self._clock)
-            wiring = app.wiring(api, deadline, lambda note: None, self._clock.sleep)
-            return api.queue_size(wiring.prefix, deadline)
+            plan = app.plan(api, deadline, lambda note: None, self._clock.sleep)
+            return see(plan, api, deadline)
         finally:
             api.release()
 
@@ -320,6 +352,8 @@ class Client:
         options = {
             "model": self._model,
             "system": self._system,
+            "inputs": self._inputs,
+            "flatten": self._flatten,
             "timeout": self._timeout,
             "max_retries": self._max_retries,
             **self._connection,

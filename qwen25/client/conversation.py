@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-from ..errors import InvalidRequestError
+from ..errors import ConnectionFailedError, InvalidRequestError, QwenError, TimedOutError
 from ..events import Event
 from ..files import Path, path_of, replacing
 from ..protocol.prompt import Message, Query
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 
 #: More than a conversation has, so that a wrong file does not fill the memory.
 _MOST_BYTES = 64 << 20
+
+
+class _Session:
+    """The session in which an app keeps the turns itself, if it is one that does."""
+
+    def __init__(self) -> None:
+        self._hash: Optional[str] = None
+        self._turns: List[Message] = []  # those that the session has seen
+
+    def take(self, turns: List[Message]) -> Optional[str]:
+        """The session, if it has seen just these turns; `keep` has to say that it may go on."""
+        taken, self._hash = self._hash, None
+        return taken if turns == self._turns else None
+
+    def keep(self, session: Optional[str], turns: List[Message]) -> None:
+        """The session has seen these turns and no others."""
+        self._hash, self._turns = session, list(turns)
 
 
 class Conversation:
@@ -32,6 +49,8 @@ class Conversation:
         system: Optional[str] = None,
         model: Optional[str] = None,
         messages: Iterable[Message] = (),
+        flatten: Optional[bool] = None,
+        inputs: Optional[Mapping[str, Any]] = None,
     ) -> None:
         arguments.client_like(client, "complete", "stream")
         arguments.system_prompt(system)
@@ -46,6 +65,9 @@ class Conversation:
         self.model = model
         #: The turns so far, as `{"role": ..., "content": ...}`.
         self.messages: List[Message] = list(earlier.history)
+        self._flatten = None if flatten is None else arguments.flag("flatten", flatten)
+        self._inputs = arguments.labelled(inputs)
+        self._session = _Session()
 
     def send(
         self,
@@ -59,17 +81,7 @@ class Conversation:
         Raises:
             QwenError: As `Client.complete`; the conversation is then unchanged.
         """
-        _check(prompt)
-        answer = self._client.complete(
-            prompt,
-            system=self.system,
-            model=self.model,
-            history=self.messages,
-            timeout=timeout,
-            on_event=on_event,
-        )
-        self._add(prompt, answer)
-        return answer
+        return self._ask(prompt, timeout, on_event, start_over=True).result()
 
     def stream(
         self,
@@ -85,17 +97,7 @@ class Conversation:
         Raises:
             QwenError: As `Client.stream`; the conversation is then unchanged.
         """
-        _check(prompt)
-        stream = self._client.stream(
-            prompt,
-            system=self.system,
-            model=self.model,
-            history=self.messages,
-            timeout=timeout,
-            on_event=on_event,
-        )
-        stream._on_complete = lambda answer: self._add(prompt, answer)
-        return stream
+        return self._ask(prompt, timeout, on_event, start_over=False)
 
     def undo(self) -> None:
         """Remove the last turn, if there is one: the prompt and its answer."""
@@ -147,6 +149,43 @@ class Conversation:
     def _add(self, prompt: str, answer: str) -> None:
         self.messages.append({"role": "user", "content": prompt})
         self.messages.append({"role": "assistant", "content": answer})
+
+    def _ask(
+        self,
+        prompt: str,
+        timeout: Union[None, float, Timeout],
+        on_event: Optional[Callable[[Event], object]],
+        *,
+        start_over: bool,
+    ) -> Stream:
+        _check(prompt)
+        before = list(self.messages)
+        session = self._session.take(before)
+        try:
+            stream = self._client._ask(
+                prompt,
+                self.system,
+                self.model,
+                before,
+                timeout,
+                on_event,
+                self._flatten,
+                self._inputs,
+                start_over=start_over,
+                session=session,
+            )
+        except QwenError as error:
+            if not isinstance(error, (ConnectionFailedError, TimedOutError)):
+                self._session.keep(session, before)  # nothing of this turn has reached it
+            raise
+
+        def add(answer: str) -> None:
+            self._add(prompt, answer)
+            turn = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+            self._session.keep(stream.remembered, before + turn)
+
+        stream._on_complete = add
+        return stream
 
     def _repr_markdown_(self) -> str:
         from ..display.transcript import markdown_transcript

@@ -1,4 +1,4 @@
-"""The app behind an address: its connections, and its wiring once it has been found."""
+"""The app behind an address: its connections, and how to ask it, once that has been found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, Callable, Optional, Tuple
 
 from ..errors import QwenError, SpaceNotFoundError, SpaceUnavailableError
 from ..events import Note
-from ..protocol.endpoint import Wiring
+from ..protocol.config import Config
+from ..protocol.endpoint import find_plan
+from ..protocol.plan import ChatPlan
 from ..timeouts import Deadline
 from ..transport.address import Address
 from ..transport.connection import SessionPool
@@ -26,17 +28,24 @@ class App:
 
     Args:
         auth: Name and password of a login.
+        endpoint: The API name of the function to ask; default the first that chats.
         options: Those of a `SessionPool`.
     """
 
     def __init__(
-        self, address: Address, *, auth: Optional[Tuple[str, str]], **options: Any
+        self,
+        address: Address,
+        *,
+        auth: Optional[Tuple[str, str]],
+        endpoint: Optional[str] = None,
+        **options: Any,
     ) -> None:
         self.address = address
         self.auth = auth
         self._pool = SessionPool(address, **options)
         self._logged_in = False
-        self._wiring: Optional[Wiring] = None
+        self._endpoint = endpoint
+        self._plan: Optional[ChatPlan] = None
 
     def connect(self) -> SpaceApi:
         """What asks the Space for one answer; it has to be released."""
@@ -46,26 +55,27 @@ class App:
         """Close the connections; those in use close when they are released."""
         self._pool.close()
 
-    def wiring(
+    def plan(
         self,
         api: SpaceApi,
         deadline: Deadline,
         notify: Callable[[Note], None],
         wait: Callable[[float], None],
-    ) -> Wiring:
+    ) -> ChatPlan:
         """How to call the app: read once, after logging in, and waited for while it wakes up."""
-        wiring = self._wiring  # another thread may forget it meanwhile
-        if wiring is None:
+        plan = self._plan  # another thread may forget it meanwhile
+        if plan is None:
             if self.auth is not None and not self._logged_in:
                 api.log_in(self.auth, deadline)
                 self._logged_in = True
-            self._wiring = wiring = Wiring.of(self._config(api, deadline, notify, wait))
-            _log.debug("found %s", wiring)
-        return wiring
+            config = Config.of(self._config(api, deadline, notify, wait))
+            self._plan = plan = find_plan(config, self._endpoint)
+            _log.debug("the function that answers is %r", plan.endpoint)
+        return plan
 
     def forget(self) -> None:
         """The app answers as if it had been changed: log in and look at it once more."""
-        self._wiring = None
+        self._plan = None
         self._logged_in = False
 
     def _config(

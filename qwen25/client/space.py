@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, List, Optional, Tuple
 
 if TYPE_CHECKING:
-    from ..protocol.endpoint import Wiring
+    from ..protocol.inputs import Input
+    from ..protocol.plan import ChatPlan
     from ..transport.address import Address
 
 
@@ -15,7 +16,7 @@ class Space:
     def __init__(
         self,
         address: Address,
-        look: Callable[[], Wiring],
+        look: Callable[[], ChatPlan],
         queue_size: Callable[[], Optional[int]],
     ) -> None:
         self._address = address
@@ -44,7 +45,7 @@ class Space:
 
     @property
     def endpoint(self) -> str:
-        """The API name of the function that is asked."""
+        """The API name of the function that answers; empty when it has none."""
         return self._look().endpoint
 
     def size(self, model: str) -> Optional[str]:
@@ -56,9 +57,20 @@ class Space:
         return self._look().size(model)
 
     @property
-    def wiring(self) -> Wiring:
-        """How its chat function is called."""
+    def plan(self) -> ChatPlan:
+        """How it is asked: which functions are called, and what goes into each of their inputs."""
         return self._look()
+
+    @property
+    def inputs(self) -> Tuple[Input, ...]:
+        """What `inputs` can set, by label."""
+        from ..protocol.inputs import Input  # not at the top: importing this package stays fast
+
+        return tuple(map(Input.of, self._look().options))
+
+    def describe(self) -> List[str]:
+        """The plan in words: a line for each step, for the history, and for each input."""
+        return self._look().describe()
 
     def queue_size(self) -> Optional[int]:
         """Ask how many requests wait in its queue; `None` when it does not tell."""

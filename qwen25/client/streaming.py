@@ -53,6 +53,11 @@ class Stream:
         """This client's name for the request: ten hexadecimal digits, new for every request."""
         return self._call.session_hash
 
+    @property
+    def remembered(self) -> Optional[str]:
+        """The session in which the app keeps this turn; `None` when it needs none for the next."""
+        return self._call.remembered
+
     def __next__(self) -> str:
         for item in self._items:
             if isinstance(item, str):

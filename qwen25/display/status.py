@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..events import Event, Progress, Queued, Started
+from ..events import Event, Progress, Queued, Started, Thought
 
 
 def status_text(event: Event) -> str:
@@ -15,6 +15,8 @@ def status_text(event: Event) -> str:
         return f"Started{_about(event.eta, 'for the answer')}"
     if isinstance(event, Progress):
         return ", ".join(step.desc for step in event.steps if step.desc) or "Working"
+    if isinstance(event, Thought):
+        return f"{event.title}: {' '.join(event.text[-60:].split())}"
     return event.text
 
 

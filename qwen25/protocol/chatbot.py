@@ -1,25 +1,39 @@
-"""The four shapes that a chatbot's value has, and where the answer stands in each.
+"""Where the answer stands in the value of the component that shows it, and how to send a history.
 
 Measured on Gradio 4.10 to 6.31; `docs/how-it-works.md` has the table.
 """
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Union
+import re
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..errors import ProtocolError
+from ..events import Thought
 from .prompt import Message
 
 #: Keys and indexes that lead to a place inside a value.
 Path = List[Union[str, int]]
 
+#: How Gradio's API for a chat tells of a component in an answer: by what Python calls it.
+_COMPONENT = re.compile(r"<gradio\.components\.(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>")
+#: Deeper than this no known app nests what it says.
+_DEEPEST = 8
+
 
 class Reply(NamedTuple):
-    """The answer as a chatbot's value shows it."""
+    """The answer as a value shows it."""
 
     text: str
-    #: Where the text stands, when it stands in one place; a diff there changes just the text.
+    #: Where the last part of the text stands; a diff there changes just that part. `None` when
+    #: no part is a text.
     path: Optional[Path]
+    #: The length of the text before that part.
+    before: int = 0
+    #: What a reasoning model thought, or a tool did, on the way.
+    thoughts: Tuple[Thought, ...] = ()
+    #: The names of the files and components beside the text.
+    others: Tuple[str, ...] = ()
 
 
 class TuplesFormat:
@@ -51,15 +65,18 @@ class TuplesFormat:
         """Find the answer; `None` while the value holds no more than the history that was sent."""
         if not value:
             return None
-        turn = len(value) - 1
-        reply = _text_at(value, [turn, 1])
-        if reply is None or (len(value) <= len(sent) and _repeats(value[turn], sent[-1])):
+        first = last = len(value) - 1
+        if len(value) <= len(sent) and _said(value[last]) == _said(sent[-1]):
             return None
-        return reply
-
-
-def _repeats(pair: Any, sent: Any) -> bool:
-    return [side["text"] if isinstance(side, dict) else side for side in pair] == list(sent)
+        # Further messages of the assistant are pairs whose user said nothing.
+        while first > len(sent) - 1 and first > 0 and value[first][0] is None:
+            first -= 1
+        if first < len(sent) and first < last and _said(sent[first])[1]:
+            first += 1
+        parts = _Parts()
+        for turn in range(first, last + 1):
+            parts.add(value[turn][1], [turn, 1])
+        return parts.reply()
 
 
 class MessagesFormat:
@@ -90,40 +107,173 @@ class MessagesFormat:
         ]
 
     def reply(self, value: Any, sent: Sequence[Any]) -> Optional[Reply]:
-        """Find the answer; `None` while the value holds no more than the history that was sent."""
-        last = len(value or ()) - 1
-        if last < 0 or value[last]["role"] != "assistant":
+        """Find the answer; `None` while the value holds no more than the history that was sent.
+
+        It is all that the assistant said after the user's last message.
+        """
+        size = len(value or ())
+        first = size
+        while first > 0 and value[first - 1]["role"] != "user":
+            first -= 1
+        if size > len(sent):
+            first = max(first, len(sent))
+        elif first < size and _text_of(value[-1]) == _text_of(sent[-1]):
             return None
-        reply = _text_at(value, [last, "content"])
-        if len(value) <= len(sent):
-            before = _text_at(list(sent), [len(sent) - 1, "content"])
-            if before and reply and before.text == reply.text:
-                return None
-        return reply
+        parts = _Parts()
+        for index in range(first, size):
+            if value[index]["role"] == "assistant":
+                parts.add(value[index], [index])
+        return parts.reply()
 
 
-#: What a Wiring's layout may be.
-ChatbotFormat = Union[TuplesFormat, MessagesFormat]
+class TextFormat:
+    """The answer alone, as `gr.ChatInterface` gives it to other programs, or a text box shows it.
+
+    It is a text; since Gradio 5.9 also a message, or a list of texts and messages.
+
+    Args:
+        tags: Openings and ends of thoughts inside a text, as the page's chatbot takes them.
+    """
+
+    #: What this format is called where its user sees it.
+    name = "text"
+
+    def __init__(self, tags: Sequence[Tuple[str, str]] = ()) -> None:
+        self._tags = tags
+
+    def encode(self, history: Sequence[Message]) -> List[Any]:
+        """Nothing: a text holds no turns."""
+        return []
+
+    def reply(self, value: Any, sent: Sequence[Any]) -> Optional[Reply]:
+        """Find the answer; `None` while there is none."""
+        parts = _Parts(self._tags)
+        parts.add(value, [])
+        return parts.reply()
 
 
-def _text_at(value: Any, path: Path) -> Optional[Reply]:
-    """Read one side of a turn: a string, `{"text": ...}`, or a list of such parts."""
-    content = value
-    for key in path:
-        content = content[key]
-    if content is None:
-        return None
+#: In what form a route gives its answer.
+AnswerFormat = Union[TuplesFormat, MessagesFormat, TextFormat]
+
+
+class _Parts:
+    """Collects what an answer consists of."""
+
+    def __init__(self, tags: Sequence[Tuple[str, str]] = ()) -> None:
+        self._tags = tags
+        self._texts: List[str] = []
+        self._path: Optional[Path] = None
+        self._thoughts: List[Thought] = []
+        self._others: List[str] = []
+
+    def add(self, content: Any, path: Path, depth: int = 0) -> None:
+        """Read a text, a message, a part of one, a file, a component, or a list of such."""
+        if content is None:
+            return
+        if isinstance(content, str):
+            component = _COMPONENT.fullmatch(content) if content.startswith("<gradio.") else None
+            if component:
+                self._others.append(component.group(1).lower())
+            elif self._tags:
+                self._add_tagged(content)
+            else:
+                self._texts.append(content)
+                self._path = path
+        elif isinstance(content, list) and depth < _DEEPEST:
+            for index, part in enumerate(content):
+                self.add(part, path + [index], depth + 1)
+        elif isinstance(content, dict) and depth < _DEEPEST:
+            self._add_object(content, path, depth)
+        else:
+            raise ProtocolError(
+                f"The answer is a {type(content).__name__} where text was expected.",
+                hint="The Space answers with something else than text; this client reads text"
+                " only.",
+            )
+
+    def _add_tagged(self, text: str) -> None:
+        """Take thoughts out of a text, as Gradio 6 does; an open one goes on to the end."""
+        while True:
+            found = [(text.find(tag), tag, end) for tag, end in self._tags]
+            place, tag, end = min(
+                (one for one in found if one[0] >= 0), default=(len(text), "", "")
+            )
+            if text[:place].strip():
+                self._texts.append(text[:place].strip())
+            if not tag:
+                return
+            thought, _, text = text[place + len(tag) :].partition(end)
+            self._thoughts.append(Thought("Reasoning", thought.strip()))
+
+    def _add_object(self, content: Any, path: Path, depth: int) -> None:
+        title = _title(content)
+        inner = _inner(content)
+        if title:
+            thought = _Parts()
+            thought.add(content.get(inner or ""), [], depth + 1)
+            self._thoughts.append(Thought(title, "".join(thought._texts)))
+            self._others += thought._others
+        elif inner is not None:
+            self.add(content[inner], path + [inner], depth + 1)
+            for file in _list(content.get("files")):
+                self._others.append(_name(file))
+        elif "role" not in content:
+            self._others.append(_name(content))
+
+    def reply(self) -> Optional[Reply]:
+        """All of it; `None` when there was nothing."""
+        if not (self._texts or self._thoughts or self._others):
+            return None
+        text = "".join(self._texts)
+        before = len(text) - len(self._texts[-1]) if self._texts else 0
+        return Reply(text, self._path, before, tuple(self._thoughts), tuple(self._others))
+
+
+def _inner(content: Any) -> Optional[str]:
+    """The key of what a message or a part says."""
+    if isinstance(content.get("text"), str):
+        return "text"
+    if "role" in content or content.get("type") in ("text", "tool"):
+        return "content" if content.get("content") is not None else None
+    return None
+
+
+def _title(content: Any) -> str:
+    """The title of a thought: Gradio has it in `metadata`, modelscope_studio in `options`."""
+    for key in ("metadata", "options"):
+        facts = content.get(key)
+        title = facts.get("title") if isinstance(facts, dict) else None
+        if (
+            isinstance(title, str)
+            and title
+            and (key == "metadata" or content.get("type") == "tool")
+        ):
+            return title
+    return "tool" if content.get("type") == "tool" else ""
+
+
+def _name(content: Any) -> str:
+    """What to call a file or a component."""
     if isinstance(content, str):
-        return Reply(content, path)
-    if isinstance(content, dict) and isinstance(content.get("text"), str):
-        return Reply(content["text"], path + ["text"])
-    if isinstance(content, list):
-        found = [_text_at(value, path + [index]) for index in range(len(content))]
-        texts = [reply for reply in found if reply is not None]
-        if len(texts) == 1:
-            return texts[0]
-        return Reply("".join(reply.text for reply in texts), None)
-    raise ProtocolError(
-        f"The answer is a {type(content).__name__} where text was expected.",
-        hint="The Space answers with something else than text; this client reads text only.",
-    )
+        return content.replace("\\", "/").rsplit("/", 1)[-1]
+    if not isinstance(content, dict):
+        return type(content).__name__
+    for key in ("orig_name", "path", "url", "component", "file", "video", "image"):
+        if content.get(key):
+            return _name(content[key])
+    return str(content.get("type") or "component")
+
+
+def _list(value: Any) -> List[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _said(pair: Any) -> List[str]:
+    return [_text_of(side) for side in pair]
+
+
+def _text_of(content: Any) -> str:
+    parts = _Parts()
+    parts.add(content, [])
+    reply = parts.reply()
+    return "" if reply is None else reply.text

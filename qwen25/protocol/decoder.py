@@ -15,9 +15,10 @@ import math
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import GenerationError, ProtocolError
-from ..events import Event, Note, Progress, Queued, Started, Step
+from ..events import Event, Note, Progress, Queued, Started, Step, Thought
 from .characters import REPLACEMENT, join_surrogates, one_line, split_unfinished
-from .chatbot import ChatbotFormat, Path
+from .chatbot import AnswerFormat, Path, Reply, TextFormat
+from .diffs import edit
 from .pacing import CheckTime, no_limit
 
 _log = logging.getLogger("qwen25")
@@ -33,13 +34,17 @@ _MOST_STEPS = 100
 _LARGEST_COUNT = 2**53
 
 
+#: What one message comes to.
+Fed = Union[str, Event, List[Union[str, Event]]]
+
+
 class Decoder:
     """Reads the messages of one answer.
 
     Args:
-        layout: The shape of the chatbot's value.
-        output: The chatbot's place among the function's outputs.
-        sent: The history as it was sent, in that layout.
+        layout: The shape of the value that shows the answer.
+        output: That value's place among the function's outputs.
+        sent: The turns that it showed before, in that layout.
         diffs: Whether later values come as diffs (`sse_v2` and later) or whole (`sse_v1`).
         check_time: Called while a diff of many changes is applied; raises `TimedOutError` when
             the time is over.
@@ -47,7 +52,7 @@ class Decoder:
 
     def __init__(
         self,
-        layout: ChatbotFormat,
+        layout: AnswerFormat,
         output: int,
         sent: Sequence[Any],
         diffs: bool,
@@ -65,20 +70,25 @@ class Decoder:
         self._pieces: List[str] = []  # what was handed out, as the server last said it
         self._full = _BLOCK  # with so many pieces, the newest are joined
         self._held = ""  # half a character that the next message settles
-        self._value: Any = None  # the chatbot's value; the answer's text in it may be behind
-        self._path: Optional[Path] = None  # where the answer's text stands in it
+        self._value: Any = None  # the whole value; the answer's text in it may be behind
+        self._path: Optional[Path] = None  # where the last part of the text stands in it
+        self._before = 0  # the length of the text before that part
         self._whole_came = False
+        self._answered = False
+        self._thoughts: Tuple[Thought, ...] = ()
+        self._others: Tuple[str, ...] = ()
+        self._beside: List[Event] = []  # what the present message says beside the text
 
     @property
     def text(self) -> str:
         """The answer so far; another thread than the reader's may ask for it."""
         return "".join(self._pieces)
 
-    def feed(self, message: Dict[str, Any]) -> Union[str, Event]:
+    def feed(self, message: Dict[str, Any]) -> Fed:
         """Read one message.
 
         Returns:
-            The text to hand out, often empty, or an event.
+            The text to hand out, often empty, or an event, or a list of them in their order.
 
         Raises:
             GenerationError: The app failed.
@@ -103,9 +113,9 @@ class Decoder:
                             if len(pieces) >= self._full:
                                 self._join_block()
                             return value  # type: ignore[no-any-return]
-                return self._generating(change)
+                return self._told(self._generating(change))
             if kind == "process_completed":
-                return self._completed(message)
+                return self._told(self._completed(message))
             if kind == "estimation":
                 rank, size = _count(message["rank"]), _count(message["queue_size"])
                 return Queued(rank, size, _number(message.get("rank_eta")))
@@ -144,6 +154,12 @@ class Decoder:
             _log.info("ignored a message of an unknown kind: %s", one_line(kind))
         return ""
 
+    def _told(self, piece: str) -> Fed:
+        if not self._beside:
+            return piece
+        events, self._beside = self._beside, []
+        return [*events, piece] if piece else [*events]
+
     def _generating(self, change: Any) -> str:
         if self._diffs and self._whole_came:
             return self._apply(change)
@@ -151,17 +167,16 @@ class Decoder:
         return self._take(change)
 
     def _completed(self, message: Dict[str, Any]) -> str:
-        output = message.get("output") or {}
-        if message.get("success") is False:
-            from .failures import failed_generation
-
-            raise failed_generation(output.get("error"))
-        if not output.get("data"):
-            raise GenerationError(
-                "The Space cancelled the answer before it was complete.",
-                hint="`partial` holds what came. Ask again.",
+        data = _completed_data(message)
+        if not data:
+            raise _cancelled()
+        piece = self._take(data[self._output])
+        if not self._answered:
+            raise ProtocolError(
+                "The Space came to its end and showed no answer.",
+                hint="It may be wired in a way that this client does not know:"
+                " `qwen25 status --report` prints what a bug report needs.",
             )
-        piece = self._take(output["data"][self._output])
         # Nothing can follow that would make it a whole character.
         held, self._held = REPLACEMENT * len(self._held), ""
         self._pieces.append(held)
@@ -180,24 +195,46 @@ class Decoder:
             way, turns = ["value"], value["value"]
         self._value = value
         reply = self._layout.reply(turns, self._sent)
-        self._path = None if reply is None or reply.path is None else way + reply.path
-        return "" if reply is None else self._settle(reply.text)
+        self._path = None
+        if reply is None:
+            return ""
+        self._answered = True
+        if reply.path is not None:
+            self._path, self._before = way + reply.path, reply.before
+        if reply.thoughts or reply.others:
+            self._take_beside(reply)
+        return self._settle(reply.text)
+
+    def _take_beside(self, reply: Reply) -> None:
+        """Tell of thoughts that are new or have grown, and of files and components once."""
+        for index, thought in enumerate(reply.thoughts):
+            if thought not in self._thoughts[index : index + 1]:
+                self._beside.append(Thought(join_surrogates(thought.title), _text(thought.text)))
+        for name in reply.others:
+            if name not in self._others:
+                self._beside.append(
+                    Note("info", f"The answer shows more than text: {one_line(name)}.")
+                )
+        self._thoughts, self._others = reply.thoughts, self._others + reply.others
 
     def _apply(self, diff: List[List[Any]]) -> str:
         """Change the value as a diff says, and read what that makes of the answer."""
         if len(diff) == 1 and diff[0][1] == self._path and diff[0][0] in ("append", "replace"):
             action, _, text = diff[0]
             if isinstance(text, str):
-                return self._append(text) if action == "append" else self._settle(text)
+                if action == "append":
+                    return self._append(text)
+                return self._settle(self.text[: self._before] + text)
         if not diff:
             return ""
         if len(diff) > _MOST_CHANGES:
             raise ValueError(f"a diff of {len(diff)} changes")
         if self._path is not None:
-            self._value = _edit(self._value, "replace", self._path, self.text + self._held)
+            part = (self.text + self._held)[self._before :]
+            self._value = edit(self._value, "replace", self._path, part)
         for action, path, value in diff:
             self._check_time()  # each may move a long list or copy a long text
-            self._value = _edit(self._value, action, path, value)
+            self._value = edit(self._value, action, path, value)
         return self._take(self._value)
 
     def _append(self, text: str) -> str:
@@ -234,38 +271,42 @@ class Decoder:
         self._full = len(pieces) + _BLOCK
 
 
-def _edit(value: Any, action: str, path: Path, change: Any) -> Any:
-    """Apply one change of a diff in place; returns the value, which an empty path replaces."""
-    if not path:
-        if action == "replace":
-            return change
-        if action == "append":
-            return _appended(value, change)
-        raise ValueError(f"{action!r} needs a path")
-    *way, last = path
-    place = value
-    for key in way:
-        place = place[key]
-    if action == "append":
-        place[last] = _appended(place[last], change)
-    elif action == "replace":
-        place[last]  # a place that is not there must fail, also in a dict
-        place[last] = change
-    elif action == "add" and isinstance(place, list):
-        place.insert(last, change)  # type: ignore[arg-type]  # a key raises TypeError
-    elif action == "add":
-        place[last] = change
-    elif action == "delete":
-        del place[last]
-    else:
-        raise ValueError(f"unknown action {action!r}")
-    return value
+class StepReader(Decoder):
+    """Reads the messages of a step that comes before the one that answers."""
+
+    def __init__(self) -> None:
+        super().__init__(TextFormat(), 0, (), diffs=True)
+        #: What the step has given to its outputs, once it is done.
+        self.data: List[Any] = []
+
+    def feed(self, message: Dict[str, Any]) -> Fed:
+        """Read one message; only the last one has what counts."""
+        return "" if message.get("msg") == "process_generating" else super().feed(message)
+
+    def _completed(self, message: Dict[str, Any]) -> str:
+        data = _completed_data(message)
+        if not isinstance(data, list):
+            raise _cancelled()
+        self.data = data
+        self.done = True
+        return ""
 
 
-def _appended(text: Any, more: Any) -> str:
-    if not isinstance(text, str) or not isinstance(more, str):
-        raise TypeError("only a text can be appended to a text")
-    return text + more
+def _completed_data(message: Dict[str, Any]) -> Any:
+    """The values that a step ends with."""
+    output = message.get("output") or {}
+    if message.get("success") is False:
+        from .failures import failed_generation
+
+        raise failed_generation(output.get("error"))
+    return output.get("data")
+
+
+def _cancelled() -> GenerationError:
+    return GenerationError(
+        "The Space cancelled the answer before it was complete.",
+        hint="`partial` holds what came. Ask again.",
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,269 +1,374 @@
-"""What a Space's `/config` says: which function chats, and how it wants to be called."""
+"""Which functions of an app chat: from its config to the plan of how to ask it; pure.
+
+The families of apps, in the order in which they are looked for:
+
+1. a page whose steps lead from a text box to a chatbot and whose function is named `model_chat`,
+   as on Qwen's own Spaces;
+2. a `gr.ChatInterface`, by the function that it has for other programs;
+3. any other page that leads from a text box to a chatbot, by the box's own event before a button's;
+4. as the last resort, a page that leads from a text box to a text.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..errors import EndpointNotFoundError, ProtocolError, UnknownModelError
-from .chatbot import ChatbotFormat, MessagesFormat, TuplesFormat
-from .origins import check_prefix
-from .prompt import Query
+from ..errors import EndpointNotFoundError
+from .chatbot import AnswerFormat, MessagesFormat, TextFormat, TuplesFormat
+from .config import Component, Config, Function
+from .plan import ChatPlan, Route, Slot, Step
 
-#: Protocols whose values after the first come as diffs, and the one that repeats them whole.
-_DIFFS = {"sse_v1": False, "sse_v2": True, "sse_v2.1": True, "sse_v3": True}
+#: Components that a query is typed into.
+_BOXES = (
+    *("textbox", "multimodaltextbox", "antdxsender"),
+    *("modelscopemultimodalinput", "modelscopepromultimodalinput"),
+)
 _CHOOSERS = ("radio", "dropdown")
-_DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
-_FAMILY = re.compile(r"^(?:qwen/)?qwen-?2\.5-|-instruct$")
+#: Components whose value a caller may set by label.
+_SETTABLE = ("slider", "number", "checkbox", "checkboxgroup", "textbox", *_CHOOSERS)
+_TEXTS = ("textbox", "markdown", "json")
+_SYSTEM = ("system", "系统")
+_MODEL_NAME = re.compile(r"\d\s*b\b|qwen", re.IGNORECASE)
 
 
-class Input(NamedTuple):
-    """One input of the chat function."""
+def find_plan(config: Config, endpoint: Optional[str] = None) -> ChatPlan:
+    """How to ask the app.
 
-    #: `query`, `history`, `system`, `size`, or `other`.
-    role: str
-    #: The component's own value: what an input is filled with that the caller leaves open.
-    default: Any
+    Args:
+        config: What runs there.
+        endpoint: The API name of one of the functions on the way; default the first that chats.
 
-
-class Wiring(NamedTuple):
-    """How to call one app's chat function."""
-
-    version: str
-    protocol: str
-    prefix: str
-    endpoint: str
-    fn_index: int
-    trigger_id: Optional[int]
-    inputs: Tuple[Input, ...]
-    #: The chatbot's place among the outputs.
-    output: int
-    layout: ChatbotFormat
-    #: The sizes on offer; empty when the Space offers no choice or does not tell it.
-    sizes: Tuple[str, ...]
-
-    @property
-    def diffs(self) -> bool:
-        """Whether values after the first come as diffs."""
-        return _DIFFS[self.protocol]
-
-    @classmethod
-    def of(cls, config: Any) -> Wiring:
-        """Read the JSON of `/config`.
-
-        Raises:
-            EndpointNotFoundError: No function takes a text and a chatbot and gives the chatbot.
-            ProtocolError: This is no configuration of Gradio, or one too old or too new.
-        """
-        try:
-            return cls._of(config)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ProtocolError(
-                "The address answers with JSON that is not a Gradio app's configuration"
-                f" ({type(error).__name__}: {error}).",
-                hint="Check the address: it has to be that of the Space itself.",
-            ) from error
-
-    @classmethod
-    def _of(cls, config: Dict[str, Any]) -> Wiring:
-        version = str(config["version"])
-        components = {component["id"]: component for component in config["components"]}
-        functions = [
-            _Function(position, dependency, components)
-            for position, dependency in enumerate(config["dependencies"])
-        ]
-        protocol = config.get("protocol", "ws")
-        if protocol not in _DIFFS:
-            raise ProtocolError(
-                f"The Space runs Gradio {version}, whose protocol {protocol!r} this client"
-                f" does not speak; it speaks {', '.join(_DIFFS)}.",
-                hint="It takes Gradio 4.10 or later; if the Space's is newer, update qwen25.",
+    Raises:
+        EndpointNotFoundError: No function chats, or none of this name.
+    """
+    page = _Page(config)
+    wanted = None if endpoint is None else endpoint.lstrip("/")
+    for found in page.ways():
+        names = [step.name for step in found.route.steps]
+        if wanted is None or wanted in names:
+            return ChatPlan(
+                version=config.version,
+                protocol=config.protocol,
+                diffs=config.diffs,
+                prefix=config.prefix,
+                endpoint=found.route.steps[-1].name,
+                route=found.route,
+                history_route=found.history_route,
+                sizes=_sizes(found.route, config.components),
             )
-        function = _chat_function(functions)
-        inputs = function.roles()
-        chatbot = next(c for c in function.outputs if _is_chatbot(c))
-        return cls(
-            version=version,
-            protocol=protocol,
-            prefix=check_prefix(config.get("api_prefix")),
-            endpoint=function.name or "",
-            fn_index=function.index,
-            trigger_id=function.trigger_id,
-            inputs=tuple(
-                Input(role, component["props"].get("value"))
-                for role, component in zip(inputs, function.inputs)
-            ),
-            output=function.outputs.index(chatbot),
-            layout=_layout(chatbot, version),
-            sizes=_sizes(inputs, function.inputs, config["components"]),
+    raise _not_found(config, wanted)
+
+
+def _not_found(config: Config, wanted: Optional[str]) -> EndpointNotFoundError:
+    names = tuple(function.name for function in config.functions if function.name)
+    has = f"It has: {', '.join(names) or 'no named function at all'}."
+    if wanted is None:
+        return EndpointNotFoundError(
+            "The app has no chat function: no step leads from a text box to a chatbot or a text."
+            f" {has}",
+            endpoints=names,
+            hint="`qwen25 status --report` shows what it has, for a bug report.",
         )
-
-    def size(self, model: str) -> Optional[str]:
-        """The size that a model's name means here; `None` when the Space has no such input.
-
-        Raises:
-            UnknownModelError: The Space does not offer it.
-        """
-        name = _short(model)
-        default = next((given.default for given in self.inputs if given.role == "size"), None)
-        if not any(given.role == "size" for given in self.inputs):
-            if name in ("72b",) + _DEFAULT_NAMES:
-                return None
-            raise UnknownModelError(
-                f"This Space offers no choice of a model, so there is no {model!r}.",
-                model=model,
-                hint="Leave `model` out, or ask another Space.",
-            )
-        if name in _DEFAULT_NAMES:
-            return str(default or "72B")
-        if not self.sizes:
-            return model
-        for size in self.sizes:
-            if _short(size) == name:
-                return size
-        import difflib
-
-        near = difflib.get_close_matches(name, map(_short, self.sizes), n=1, cutoff=0.4)
-        nearest = [size for size in self.sizes if _short(size) in near]
-        raise UnknownModelError(
-            f"The Space has no model {model!r}; it has {', '.join(self.sizes)}.",
-            model=model,
-            choices=self.sizes,
-            hint=f"Did you mean {nearest[0]!r}?" if nearest else "Choose one of these.",
-        )
-
-    def body(self, query: Query, size: Optional[str], session_hash: str) -> Dict[str, Any]:
-        """The JSON to put into the queue."""
-        values = {
-            "query": query.text,
-            "history": self.layout.encode(query.history),
-            "system": query.system,
-            "size": size,
-        }
-        data = []
-        for role, default in self.inputs:
-            value = values.get(role)
-            data.append(default if value is None else value)
-        return {
-            "data": data,
-            "event_data": None,
-            "fn_index": self.fn_index,
-            "trigger_id": self.trigger_id,
-            "session_hash": session_hash,
-        }
-
-
-def _is_chatbot(component: Dict[str, Any]) -> bool:
-    return str(component["type"]).endswith("chatbot")
-
-
-def _says(component: Dict[str, Any], word: str) -> bool:
-    props = component["props"]
-    return word in f"{props.get('label')} {props.get('elem_id')}".lower()
-
-
-class _Function:
-    """One of the app's functions, with its components at hand."""
-
-    def __init__(
-        self, position: int, dependency: Dict[str, Any], components: Dict[int, Dict[str, Any]]
-    ) -> None:
-        # Gradio 4.20 and before give no id: a function is its place in the list.
-        self.index: int = dependency.get("id", position)
-        name = dependency.get("api_name")
-        self.name: Optional[str] = name.lstrip("/") if isinstance(name, str) else None
-        self.inputs = [components[number] for number in dependency.get("inputs") or ()]
-        self.outputs = [components[number] for number in dependency.get("outputs") or ()]
-        self.trigger_id: Optional[int] = None
-        self.submitted = False
-        for target, event in dependency.get("targets") or ():
-            if self.trigger_id is None or event == "submit":
-                self.trigger_id = target
-            self.submitted = self.submitted or event == "submit"
-
-    def chats(self) -> bool:
-        types = [component["type"] for component in self.inputs]
-        return (
-            "textbox" in types
-            and any(map(_is_chatbot, self.inputs))
-            and any(map(_is_chatbot, self.outputs))
-        )
-
-    def roles(self) -> List[str]:
-        """What each input is for, by the components' types and labels."""
-        boxes = [component for component in self.inputs if component["type"] == "textbox"]
-        query = (
-            [box for box in boxes if box["id"] == self.trigger_id]
-            or [box for box in boxes if box in self.outputs and not _says(box, "system")]
-            or [box for box in boxes if not _says(box, "system")]
-            or boxes
-        )[0]
-        others = [box for box in boxes if box is not query]
-        system = next(
-            (box for box in others if _says(box, "system")), others[0] if others else None
-        )
-        choosers = [component for component in self.inputs if component["type"] in _CHOOSERS]
-        size = next(iter(choosers), None)
-        roles = []
-        for component in self.inputs:
-            if component is query:
-                roles.append("query")
-            elif component is system:
-                roles.append("system")
-            elif component is size:
-                roles.append("size")
-            else:
-                roles.append("history" if _is_chatbot(component) else "other")
-        return roles
-
-
-def _chat_function(functions: Sequence[_Function]) -> _Function:
-    chatting = [function for function in functions if function.chats()]
-    for function in chatting:
-        if function.name == "model_chat":
-            return function
-    for function in chatting:
-        if function.submitted:
-            return function
-    if chatting:
-        return chatting[0]
-    names = tuple(function.name for function in functions if function.name)
-    raise EndpointNotFoundError(
-        "The app has no chat function: none takes a text box and a chatbot and gives the chatbot."
-        f" It has: {', '.join(names) or 'no named function at all'}.",
+    known = "does not chat" if wanted in names else "is not there"
+    return EndpointNotFoundError(
+        f"The app's function {wanted!r} {known}. {has}",
         endpoints=names,
-        hint="Ask a Space that is wired like Qwen/Qwen2.5.",
+        hint="Leave `endpoint` out to take the first that chats.",
     )
 
 
-def _layout(chatbot: Dict[str, Any], version: str) -> ChatbotFormat:
-    if chatbot["type"] == "chatbot":
-        if int(version.split(".")[0]) >= 6:
+#: Whether a component shows an answer.
+_Answers = Callable[[Component], bool]
+
+
+class _Found(NamedTuple):
+    route: Route
+    history_route: Optional[Route]
+
+
+class _Page:
+    """The app's functions, and how they follow on each other."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._functions = {function.id: function for function in config.functions}
+        self._followers: Dict[int, List[Function]] = {}
+        for function in config.functions:
+            if function.after is not None:
+                self._followers.setdefault(function.after, []).append(function)
+
+    def ways(self) -> Iterator[_Found]:
+        """All ways to ask the app, the best first."""
+        chats = list(self._routes(_is_chatbot))
+        for named in (True, False):
+            for route in chats:
+                if (route.steps[0].name == "model_chat") is named:
+                    yield _Found(route, _with_history(route))
+            if named:
+                yield from self._chat_interfaces(chats)
+        for route in self._routes(lambda one: one.type in _TEXTS):
+            yield _Found(route, None)
+
+    def _chat_interfaces(self, chats: Sequence[Route]) -> Iterator[_Found]:
+        """The functions that `gr.ChatInterface` has for other programs.
+
+        Their shape is the same since Gradio 4.0; the history has a way of its own in each
+        generation.
+        """
+        pages: Dict[int, Route] = {}
+        for route in chats:
+            query = route.slot("query")
+            if query is not None and _with_history(route) is not None:
+                pages.setdefault(query.component.id, route)
+        for function in self._config.functions:
+            if not _is_chat_api(function):
+                continue
+            box = function.inputs[0]
+            page, load = pages.get(box.id), self._load_step(function)
+            chatbot = load.inputs[0] if load else None
+            trigger = function.targets[0][0]
+            layout = TextFormat(_tags(chatbot))
+            api = _build([function], box, 0, layout, self._config.major, trigger)
+            if page is not None and isinstance(page.format, MessagesFormat):
+                if function.outputs[0].type == "textbox":
+                    # Gradio 4.41 to 5.8: the API gives a message as what Python prints of it.
+                    yield _Found(page, page)
+                    continue
+            yield _Found(api, page if load is None else self._loaded(load, api))
+
+    def _load_step(self, function: Function) -> Optional[Function]:
+        """Since Gradio 5.9: the step that takes the chatbot's turns into the states."""
+        for load in self._config.functions:
+            if (
+                load.remote
+                and len(load.inputs) == 1
+                and _is_chatbot(load.inputs[0])
+                and function.inputs[1] in load.outputs
+                and all(output.type == "state" for output in load.outputs)
+            ):
+                return load
+        return None
+
+    def _loaded(self, load: Function, api: Route) -> Route:
+        """First the history into the states, then the question."""
+        chatbot = load.inputs[0]
+        outputs = tuple(output.id for output in load.outputs)
+        slots = (Slot(chatbot, "history"),)
+        step = Step(load.id, chatbot.id, load.name or "", slots, outputs)
+        history = _format(chatbot, self._config.major)
+        return api._replace(steps=(step, *api.steps), history=history, remembers=False)
+
+    def _routes(self, answers: _Answers) -> Iterator[Route]:
+        """Ways from a text box to an answer; those that the box's own event starts come first."""
+        for event in ("submit", "click"):
+            for start in self._starts(event):
+                route = self._route(start, event, answers)
+                if route is not None:
+                    yield route
+
+    def _starts(self, event: str) -> Iterator[Function]:
+        """Functions that an event starts: of a text box, or of whatever can be clicked."""
+        boxes = {part.id for part in self._config.components if part.type in _BOXES}
+        for function in self._config.functions:
+            if function.after is None and any(
+                name == event and (event == "click" or target in boxes)
+                for target, name in function.targets
+            ):
+                yield function
+
+    def _route(self, start: Function, event: str, answers: _Answers) -> Optional[Route]:
+        """The way from a start to the step that answers; `None` when there is none."""
+        path = self._path_to_answer(start, answers)
+        if path is None:
+            return None
+        query = _query(start, event, path)
+        if query is None:
+            return None
+        last = path[-1]
+        places = [i for i, one in enumerate(last.outputs) if answers(one) and one is not query]
+        if not places:
+            return None
+        shown = last.outputs[places[0]]
+        major = self._config.major
+        layout = _format(shown, major) if _is_chatbot(shown) else TextFormat()
+        trigger = query.id if (query.id, event) in start.targets else start.targets[0][0]
+        return _build(path, query, places[0], layout, major, trigger)
+
+    def _path_to_answer(self, start: Function, answers: _Answers) -> Optional[List[Function]]:
+        """The steps up to the one that answers: the last that does, a streaming one first."""
+        chain, seen = [start], {start.id}
+        for function in chain:  # grows on the way
+            for follower in self._followers.get(function.id, ()):
+                if follower.id not in seen:
+                    seen.add(follower.id)
+                    chain.append(follower)
+        answering = [one for one in chain if one.remote and any(map(answers, one.outputs))]
+        if not answering:
+            return None
+        path = [([one for one in answering if one.streams] or answering)[-1]]
+        while path[0] is not start:
+            after = path[0].after
+            path.insert(0, self._functions[-1 if after is None else after])
+        return [one for one in path if one.remote]
+
+
+def _is_chatbot(component: Component) -> bool:
+    return component.type.endswith("chatbot")
+
+
+def _is_chat_api(function: Function) -> bool:
+    inputs, outputs = function.inputs, function.outputs
+    return (
+        function.remote
+        and function.after is None
+        and any(event == "click" for _, event in function.targets)
+        and [one.type for one in inputs[1:2]] == ["state"]
+        and inputs[0].type in ("textbox", "multimodaltextbox")
+        and outputs[1:2] == inputs[1:2]
+        and outputs[0].type in ("textbox", "json")
+        and not any(map(_is_chatbot, (*inputs, *outputs)))
+    )
+
+
+def _tags(chatbot: Optional[Component]) -> List[Tuple[str, str]]:
+    """The tags around thoughts that a chatbot of Gradio 6 is told of."""
+    tags = None if chatbot is None else chatbot.props.get("reasoning_tags")
+    return [
+        (str(tag[0]), str(tag[1]))
+        for tag in (tags if isinstance(tags, list) else ())
+        if isinstance(tag, list) and len(tag) == 2 and all(tag)
+    ]
+
+
+def _with_history(route: Route) -> Optional[Route]:
+    """The way itself, where the turns that it is given are all that the app knows."""
+    return None if route.history is None or route.remembers else route
+
+
+def _query(start: Function, event: str, path: Sequence[Function]) -> Optional[Component]:
+    """The box that the query is typed into, never one that calls itself the system's."""
+    boxes = [one for one in _inputs(path) if one.type in _BOXES and not any(map(one.says, _SYSTEM))]
+    given = {one.id for function in path for one in function.outputs}
+    if event == "submit":
+        boxes = [one for one in boxes if (one.id, event) in start.targets]
+    # A page empties the box that it has read.
+    return next(iter([one for one in boxes if one.id in given] or boxes), None)
+
+
+def _build(
+    path: Sequence[Function],
+    query: Component,
+    output: int,
+    answer: AnswerFormat,
+    major: int,
+    trigger: int,
+) -> Route:
+    inputs = _inputs(path)
+    shown = path[-1].outputs[output]
+    history = next((one for one in inputs if _is_chatbot(one) and _is_read_first(one, path)), None)
+    roles = {query.id: "query"}
+    for role, component in (
+        ("history", history),
+        ("system", _system_box(inputs, query, _is_chatbot(shown))),
+        ("size", next(filter(_is_size, inputs), None)),
+    ):
+        if component is not None:
+            roles[component.id] = role
+    steps = [
+        Step(
+            function.id,
+            trigger,
+            function.name or "",
+            tuple(Slot(one, roles.get(one.id) or _role(one)) for one in function.inputs),
+            tuple(one.id for one in function.outputs),
+        )
+        for function in path
+    ]
+    return Route(
+        tuple(steps),
+        output,
+        answer,
+        None if history is None else _format(history, major),
+        any(_remembers(one, path, _is_chatbot(shown)) for one in inputs),
+    )
+
+
+def _role(component: Component) -> str:
+    if component.type == "state":
+        return "state"
+    return "option" if component.type in _SETTABLE and component.label else "fixed"
+
+
+def _system_box(inputs: Sequence[Component], query: Component, chat: bool) -> Optional[Component]:
+    """The box of the system prompt: one that says so, or in a chat one that says nothing."""
+    boxes = [one for one in inputs if one.type == "textbox" and one is not query]
+    says = [one for one in boxes if any(map(one.says, _SYSTEM))]
+    return next(iter(says or [one for one in boxes if chat and not one.label]), None)
+
+
+def _is_size(component: Component) -> bool:
+    """Whether a choice is one among models."""
+    if component.type not in _CHOOSERS:
+        return False
+    # On the public Space the input is hidden and empty, and the visible radios fill it.
+    shown = [*component.choices, component.value] if component.choices else [component.value or "b"]
+    return component.says("model") or any(
+        isinstance(one, str) and _MODEL_NAME.search(one) for one in shown
+    )
+
+
+def _remembers(component: Component, path: Sequence[Function], chat: bool) -> bool:
+    """Whether this is a state in which the app may keep the turns of a session.
+
+    That is so when the step that answers takes what an earlier call has left in it, and the steps
+    write it or, in a chat, may change it in place. Before Gradio 5 the config shows what a state
+    begins with.
+    """
+    if component.type != "state" or component not in path[-1].inputs:
+        return False
+    if not _is_read_first(component, path):
+        return False
+    if any(component in function.outputs for function in path):
+        return True
+    return chat and not isinstance(component.value, (str, int, float))
+
+
+def _is_read_first(component: Component, path: Sequence[Function]) -> bool:
+    """Whether a step takes the component before one has given it a value of its own."""
+    for function in path:
+        if component in function.inputs:
+            return True
+        if component in function.outputs:
+            return False
+    return False
+
+
+def _inputs(path: Sequence[Function]) -> List[Component]:
+    """What the steps take, each once."""
+    return list({one.id: one for function in path for one in function.inputs}.values())
+
+
+def _format(chatbot: Component, major: int) -> AnswerFormat:
+    """How the value of a chatbot is laid out."""
+    if chatbot.type == "modelscopeprochatbot":
+        return MessagesFormat(parts=False)
+    if chatbot.type == "chatbot":
+        if major >= 6:
             return MessagesFormat(parts=True)
-        if chatbot["props"].get("type") == "messages":
+        if chatbot.props.get("type") == "messages":
             return MessagesFormat(parts=False)
     return TuplesFormat()
 
 
-def _sizes(
-    roles: Sequence[str], inputs: Sequence[Dict[str, Any]], components: Sequence[Dict[str, Any]]
-) -> Tuple[str, ...]:
+def _sizes(route: Route, components: Sequence[Component]) -> Tuple[str, ...]:
     """The choices of the size's input; where it has none of its own, those of all the radios.
 
     On the public Space the input is hidden and empty, and the visible radios fill it.
     """
-    if "size" not in roles:
+    slot = route.slot("size")
+    if slot is None:
         return ()
-    own = inputs[roles.index("size")]
-    radios = [own] if own["props"].get("choices") else components
-    sizes: Dict[str, None] = {}
-    for component in radios:
-        if component["type"] in _CHOOSERS:
-            for choice in component["props"].get("choices") or ():
-                # A choice is a pair of label and value; in older apps the value alone.
-                sizes[str(choice if isinstance(choice, str) else choice[1])] = None
-    return tuple(sizes)
-
-
-def _short(model: str) -> str:
-    return _FAMILY.sub("", model.strip().lower())
+    radios = [slot.component] if slot.component.choices else components
+    sizes = [str(one) for radio in radios if radio.type in _CHOOSERS for one in radio.choices]
+    return tuple(dict.fromkeys(sizes))

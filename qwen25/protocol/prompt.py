@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..errors import InvalidRequestError, describe
 
@@ -10,6 +10,14 @@ from ..errors import InvalidRequestError, describe
 Message = Dict[str, str]
 #: What can be asked: a text, or messages that end with the user's turn.
 Prompt = Union[str, Sequence[Message]]
+
+
+class DefaultModel(str):
+    """The model of a caller who names none: the app's own default, whatever that is."""
+
+
+#: As the public Space calls its own default.
+DEFAULT_MODEL = DefaultModel("72B")
 
 _ROLES = ("system", "user", "assistant")
 _SHAPE = 'Each message is a dict such as {"role": "user", "content": "Hello"}.'
@@ -23,6 +31,8 @@ class Query(NamedTuple):
     history: Tuple[Message, ...]
     #: The system prompt; `None` leaves the Space's own.
     system: Optional[str]
+    #: Whether the text is labelled turns already.
+    flat: bool = False
 
     @classmethod
     def of(
@@ -80,6 +90,30 @@ class Query(NamedTuple):
                     f"A text has half a character (a lone surrogate) at position {error.start}.",
                     hint='Replace it: text.encode("utf-8", "replace").decode().',
                 ) from error
+
+
+class ChatRequest(NamedTuple):
+    """What a caller wants of an app."""
+
+    query: Query
+    model: str = DEFAULT_MODEL
+    #: Values of the app's other inputs, by label.
+    inputs: Mapping[str, Any] = {}
+    #: Whether to put into the prompt what the app has no place for.
+    flatten: bool = False
+
+
+def flattened(query: Query, what: str) -> Query:
+    """Put the `history` or the `system` prompt of a query into its text, as labelled turns."""
+    turns = [] if what == "system" else list(query.history)
+    first = [f"System: {query.system}"] if what == "system" else []
+    labels = {"user": "User", "assistant": "Assistant"}
+    said = first + [f"{labels[turn['role']]}: {turn['content']}" for turn in turns]
+    text = query.text if query.flat else f"User: {query.text}"
+    text = "\n\n".join([*said, text])
+    if what == "system":
+        return query._replace(text=text, system=None, flat=True)
+    return query._replace(text=text, history=(), flat=True)
 
 
 def _messages(messages: Iterable[Any], where: str) -> List[Message]:

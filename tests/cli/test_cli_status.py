@@ -38,10 +38,11 @@ def test_status_tells_how_the_space_is_asked():
     assert facts == {
         "Space": space.url,
         "Gradio": "6.31.0, protocol sse_v3",
-        "Endpoint": "/model_chat, function 3",
-        "Inputs": "query, history, system, size",
-        "History": "messages",
-        "Sizes": "72B 7B",
+        "Step": "/model_chat, function 3: query, history, system prompt, model;"
+        " answers as messages",
+        "History": "sent with each prompt, as messages",
+        "System": "prompt has its place",
+        "Model": "72B 7B",
         "Queue": "the Space does not tell",
     }
 
@@ -95,7 +96,9 @@ def test_status_says_that_a_space_sleeps_and_does_not_wait_for_it(monkeypatch):
 
     monkeypatch.setattr(SpaceApi, "config", config)
     monkeypatch.setattr(SpaceApi, "stage", lambda api, deadline: "SLEEPING")
-    arguments = argparse.Namespace(space="a/b", proxy=None, timeout=None)
+    arguments = argparse.Namespace(
+        space="a/b", proxy=None, timeout=None, endpoint=None, input=[], flatten=False, report=False
+    )
     with pytest.raises(qwen25.SpaceUnavailableError) as caught:
         status.run(arguments)
     assert caught.value.stage == "SLEEPING"

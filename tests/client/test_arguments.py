@@ -96,36 +96,38 @@ def load(space, client, /, **arguments):
 CALLS = {
     "Client": (
         lambda space, client, /, **arguments: Client(**{"space": space.url, **arguments}),
-        "space model system token auth proxy headers timeout max_retries verify session",
+        "space model system token auth proxy headers timeout max_retries verify session"
+        " endpoint inputs flatten",
     ),
     "AsyncClient": (
         lambda space, client, /, **arguments: AsyncClient(**{"space": space.url, **arguments}),
-        "space model system token auth proxy headers timeout max_retries verify session",
+        "space model system token auth proxy headers timeout max_retries verify session"
+        " endpoint inputs flatten",
     ),
     "complete": (
         on_client("complete", prompt="Hi"),
-        "prompt system model history timeout on_event",
+        "prompt system model history timeout on_event flatten inputs",
     ),
     "stream": (
         on_client("stream", prompt="Hi"),
-        "prompt system model history timeout on_event",
+        "prompt system model history timeout on_event flatten inputs",
     ),
     "json": (
         on_client("json", prompt="Hi"),
-        "prompt schema tries system model history timeout on_event",
+        "prompt schema tries system model history timeout on_event flatten inputs",
     ),
     "map": (
         on_client("map", prompts=["Hi"]),
         "prompts workers executor model system timeout ordered",
     ),
-    "conversation": (on_client("conversation"), "system model messages"),
+    "conversation": (on_client("conversation"), "system model messages flatten inputs"),
     "send": (on_conversation("send", prompt="Hi"), "prompt timeout on_event"),
     "conversation.stream": (on_conversation("stream", prompt="Hi"), "prompt timeout on_event"),
     "save": (on_conversation("save"), "path"),
     "load": (load, "path client"),
     "Conversation": (
         lambda space, client, /, **arguments: Conversation(**{"client": client, **arguments}),
-        "client system model messages",
+        "client system model messages flatten inputs",
     ),
     "Stream": (lambda space, client, /, **arguments: Stream(**arguments), "call"),
     "Timeout": (
@@ -148,13 +150,13 @@ CALLS = {
     ),
     "qwen25.complete": (
         lambda space, client, /, **arguments: qwen25.complete(**{"prompt": "Hi", **arguments}),
-        "prompt system model history timeout on_event",
+        "prompt system model history timeout on_event flatten inputs",
     ),
     "qwen25.stream": (
         lambda space, client, /, **arguments: qwen25.stream(
             **{"prompt": "Hi", **arguments}
         ).result(),
-        "prompt system model history timeout on_event",
+        "prompt system model history timeout on_event flatten inputs",
     ),
 }
 #: Where the system says that a path is too long, or leads nowhere.

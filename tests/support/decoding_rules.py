@@ -4,17 +4,17 @@ import math
 
 from hostile import hostile_message
 
-from qwen25 import Note, Progress, Queued, QwenError, Started
+from qwen25 import Note, Progress, Queued, QwenError, Started, Thought
 from qwen25.cli.terminal import truncate
 from qwen25.display.status import status_text
-from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
+from qwen25.protocol.chatbot import MessagesFormat, TextFormat, TuplesFormat
 from qwen25.protocol.decoder import Decoder
 
 
 def check_answer(source):
     """Decode one answer of hostile messages, and check each piece, event and error."""
     layout = source.choice(
-        (TuplesFormat(), MessagesFormat(parts=False), MessagesFormat(parts=True))
+        (TuplesFormat(), MessagesFormat(parts=False), MessagesFormat(parts=True), TextFormat())
     )
     decoder = Decoder(layout, 1, [], source.random() < 0.8)
     pieces = ""
@@ -24,13 +24,14 @@ def check_answer(source):
         except QwenError as error:
             check_error(error)
             break
-        if isinstance(item, str):
-            pieces += item
-            pieces.encode()
-            if not decoder.rewritten:
-                assert decoder.text == pieces
-        else:
-            check_event(item)
+        for each in item if isinstance(item, list) else [item]:
+            if isinstance(each, str):
+                pieces += each
+                pieces.encode()
+            else:
+                check_event(each)
+        if not decoder.rewritten:
+            assert decoder.text == pieces
         decoder.text.encode()
         if decoder.done:
             break
@@ -49,6 +50,9 @@ def check_event(event):
                 check_number(number)
             for text in (step.unit, step.desc):
                 assert text is None or type(text) is str
+    elif isinstance(event, Thought):
+        assert type(event.title) is str and type(event.text) is str
+        f"{event.title}{event.text}".encode()
     else:
         assert isinstance(event, Note)
         assert type(event.level) is str and type(event.text) is str

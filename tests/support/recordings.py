@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from qwen25.protocol.config import Config
 from qwen25.protocol.decoder import Decoder
-from qwen25.protocol.endpoint import Wiring
+from qwen25.protocol.endpoint import find_plan
 from qwen25.protocol.sse import read_messages
 
 _FOLDER = Path(__file__).parent.parent / "transcripts"
@@ -50,8 +51,9 @@ def config(space):
 
 
 def decoder(space, history=()):
-    wiring = Wiring.of(config(space))
-    return Decoder(wiring.layout, wiring.output, wiring.layout.encode(history), wiring.diffs)
+    route = find_plan(Config.of(config(space))).route
+    diffs = Config.of(config(space)).diffs
+    return Decoder(route.format, route.output, route.format.encode(history), diffs)
 
 
 def decode(decoder, chunks):

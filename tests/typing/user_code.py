@@ -29,6 +29,7 @@ from qwen25 import (
     Stream,
     StreamInterruptedError,
     Text,
+    Thought,
     TimedOutError,
     Timeout,
     UnknownModelError,
@@ -60,6 +61,8 @@ def watch(client: Client) -> None:
                 print(step.desc, step.progress)
         elif isinstance(event, Note):
             print(event.level, event.text, eta)
+        elif isinstance(event, Thought):
+            print(event.title, event.text)
         elif isinstance(event, Text):
             print(event.piece)
 

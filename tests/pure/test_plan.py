@@ -1,4 +1,4 @@
-"""What a /config says."""
+"""What a /config says: which functions chat, and what goes into their inputs."""
 
 import copy
 
@@ -7,8 +7,10 @@ from recordings import HISTORY, SPACES, config
 
 from qwen25 import EndpointNotFoundError, ProtocolError, UnknownModelError
 from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
-from qwen25.protocol.endpoint import Wiring
-from qwen25.protocol.prompt import Query
+from qwen25.protocol.config import Config
+from qwen25.protocol.endpoint import find_plan
+from qwen25.protocol.prompt import DEFAULT_MODEL, ChatRequest, Query
+from qwen25.protocol.walk import Walk
 
 PUBLIC_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 SIZES = (
@@ -28,6 +30,24 @@ def modern():
     return config("gradio-6.31.0-parts")
 
 
+def plan_of(config):
+    return find_plan(Config.of(config))
+
+
+def function_of(plan):
+    """The name, the number and the trigger of the function that starts."""
+    step = plan.route.steps[0]
+    return step.name, step.fn_index, step.trigger_id
+
+
+def roles(plan):
+    return [slot.role for slot in plan.route.slots()]
+
+
+def body(config, query, model=DEFAULT_MODEL, session_hash="0"):
+    return Walk(plan_of(config), ChatRequest(query, model)).body(session_hash)
+
+
 def component(config, number):
     return next(one for one in config["components"] if one["id"] == number)
 
@@ -37,12 +57,12 @@ def function(config, name):
 
 
 def test_every_recorded_space_is_wired_like_the_public_one(space):
-    wiring = Wiring.of(config(space))
-    assert (wiring.endpoint, wiring.fn_index, wiring.trigger_id) == ("model_chat", 3, 25)
-    assert [given.role for given in wiring.inputs] == ["query", "history", "system", "size"]
-    assert wiring.output == 1
-    assert wiring.sizes == SIZES
-    assert space == f"gradio-{wiring.version}-{space.rpartition('-')[2]}"
+    plan = plan_of(config(space))
+    assert function_of(plan) == ("model_chat", 3, 25)
+    assert roles(plan) == ["query", "history", "system", "size"]
+    assert plan.route.output == 1
+    assert plan.sizes == SIZES
+    assert space == f"gradio-{plan.version}-{space.rpartition('-')[2]}"
 
 
 @pytest.mark.parametrize(
@@ -55,15 +75,14 @@ def test_every_recorded_space_is_wired_like_the_public_one(space):
     ],
 )
 def test_versions_differ_in_protocol_prefix_and_layout(space, protocol, prefix, layout):
-    wiring = Wiring.of(config(space))
-    assert (wiring.protocol, wiring.prefix, type(wiring.layout)) == (protocol, prefix, layout)
-    assert wiring.diffs == (protocol != "sse_v1")
+    plan = plan_of(config(space))
+    assert (plan.protocol, plan.prefix, type(plan.route.format)) == (protocol, prefix, layout)
+    assert plan.diffs == (protocol != "sse_v1")
 
 
 def test_the_body_is_what_the_public_space_wants():
-    wiring = Wiring.of(config("gradio-4.44.1-modelscope"))
     query = Query.of("And now?", HISTORY, "Be brief.")
-    assert wiring.body(query, "7B", "0123456789") == {
+    assert body(config("gradio-4.44.1-modelscope"), query, "7B", "0123456789") == {
         "data": ["And now?", [["hi", "there"]], "Be brief.", "7B"],
         "event_data": None,
         "fn_index": 3,
@@ -111,61 +130,59 @@ def test_an_answer_without_a_question_is_a_pair_too():
 
 
 def test_no_system_prompt_leaves_the_spaces_own(space):
-    body = Wiring.of(config(space)).body(Query.of("Hi"), "72B", "0")
-    assert body["data"][2] == PUBLIC_SYSTEM
-    body = Wiring.of(config(space)).body(Query.of("Hi", system=""), "72B", "0")
-    assert body["data"][2] == ""
+    assert body(config(space), Query.of("Hi"))["data"][2] == PUBLIC_SYSTEM
+    assert body(config(space), Query.of("Hi", system=""))["data"][2] == ""
 
 
 def test_a_prefix_and_a_layout_come_from_the_config(modern):
     chatbot = component(modern, 24)
     modern["version"] = "5.50.0"
     chatbot["props"]["type"] = "messages"
-    assert Wiring.of(modern).layout.encode(HISTORY)[0]["content"] == "hi"
+    assert plan_of(modern).route.format.encode(HISTORY)[0]["content"] == "hi"
     del chatbot["props"]["type"]
-    assert isinstance(Wiring.of(modern).layout, TuplesFormat)
+    assert isinstance(plan_of(modern).route.format, TuplesFormat)
     del modern["api_prefix"]
-    assert Wiring.of(modern).prefix == ""
+    assert plan_of(modern).prefix == ""
 
 
 def test_a_function_without_an_id_is_its_place_in_the_list(modern):
     """Gradio 4.20 gives none."""
     for one in modern["dependencies"]:
         del one["id"]
-    assert Wiring.of(modern).fn_index == 3
+    assert function_of(plan_of(modern))[1] == 3
 
 
 def test_a_function_of_another_name_is_found_by_its_shape(modern):
     function(modern, "model_chat")["api_name"] = "chat"
     function(modern, "model_chat_1")["api_name"] = False
-    wiring = Wiring.of(modern)
-    assert (wiring.endpoint, wiring.fn_index, wiring.trigger_id) == ("chat", 3, 25)
+    plan = plan_of(modern)
+    assert function_of(plan) == ("chat", 3, 25)
 
 
 def test_the_named_function_wins_over_one_of_the_same_shape(modern):
     function(modern, "model_chat")["api_name"] = "regenerate"
     function(modern, "model_chat_1")["api_name"] = "model_chat"
-    wiring = Wiring.of(modern)
-    assert (wiring.fn_index, wiring.trigger_id) == (4, 28)
-    assert [given.role for given in wiring.inputs] == ["query", "history", "system", "size"]
+    plan = plan_of(modern)
+    assert function_of(plan) == ("model_chat", 4, 28)
+    assert roles(plan) == ["query", "history", "system", "size"]
 
 
 def test_inputs_are_told_apart_in_any_order(modern):
     function(modern, "model_chat")["inputs"] = [12, 22, 24, 25]
-    body = Wiring.of(modern).body(Query.of("Hi", system="Be brief."), "7B", "0")
-    assert body["data"] == ["7B", "Be brief.", [], "Hi"]
+    data = body(modern, Query.of("Hi", system="Be brief."), "7B")["data"]
+    assert data == ["7B", "Be brief.", [], "Hi"]
 
 
 def test_an_input_of_another_kind_keeps_its_own_value(modern):
     modern["components"].append({"id": 99, "type": "slider", "props": {"value": 512}})
     function(modern, "model_chat")["inputs"].append(99)
-    assert Wiring.of(modern).body(Query.of("Hi"), "7B", "0")["data"][-1] == 512
+    assert body(modern, Query.of("Hi"), "7B")["data"][-1] == 512
 
 
 def test_an_app_without_a_chat_function_lists_what_it_has(modern):
     modern["dependencies"] = modern["dependencies"][:3]
     with pytest.raises(EndpointNotFoundError, match="keep, keep_1, keep_2") as caught:
-        Wiring.of(modern)
+        plan_of(modern)
     assert caught.value.endpoints == ("keep", "keep_1", "keep_2")
 
 
@@ -173,13 +190,13 @@ def test_an_app_without_a_chat_function_lists_what_it_has(modern):
 def test_a_protocol_that_is_not_spoken_is_named(modern, protocol):
     modern["protocol"] = protocol
     with pytest.raises(ProtocolError, match="Gradio 4.10 or later"):
-        Wiring.of(modern)
+        plan_of(modern)
 
 
 def test_gradio_3_says_nothing_of_a_protocol(modern):
     del modern["protocol"]
     with pytest.raises(ProtocolError, match="'ws'"):
-        Wiring.of(modern)
+        plan_of(modern)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +204,7 @@ def test_gradio_3_says_nothing_of_a_protocol(modern):
 )
 def test_json_of_something_else_is_a_protocol_error(other):
     with pytest.raises(ProtocolError, match="not a Gradio app"):
-        Wiring.of(other)
+        plan_of(other)
 
 
 class TestSizes:
@@ -208,36 +225,36 @@ class TestSizes:
         ],
     )
     def test_a_size_has_many_names(self, space, model, size):
-        assert Wiring.of(config(space)).size(model) == size
+        assert plan_of(config(space)).size(model) == size
 
     @pytest.mark.parametrize(("model", "nearest"), [("72", "72B"), ("coder", "Coder-7B")])
     def test_an_unknown_one_is_refused_with_the_nearest(self, space, model, nearest):
         """The server would take it, and fail later without a reason."""
         with pytest.raises(UnknownModelError, match=f"Did you mean '{nearest}'") as caught:
-            Wiring.of(config(space)).size(model)
+            plan_of(config(space)).size(model)
         assert (caught.value.model, caught.value.choices) == (model, SIZES)
 
     def test_one_that_is_like_nothing_is_refused_with_the_choices(self, space):
         with pytest.raises(UnknownModelError, match="Math-7B"):
-            Wiring.of(config(space)).size("gpt-4o-mini")
+            plan_of(config(space)).size("gpt-4o-mini")
 
     def test_the_inputs_own_choices_are_the_sizes(self, modern):
         component(modern, 12)["props"]["choices"] = ["small", ["big", "72B"]]
-        assert Wiring.of(modern).sizes == ("small", "72B")
+        assert plan_of(modern).sizes == ("small", "72B")
 
     def test_a_space_that_does_not_tell_its_sizes_takes_any(self, modern):
         for one in modern["components"]:
             one["props"].pop("choices", None)
-        assert Wiring.of(modern).size("9000B") == "9000B"
+        assert plan_of(modern).size("9000B") == "9000B"
 
     def test_a_space_without_a_size_has_three_inputs(self, modern):
         """As the sibling Spaces have: Qwen2-72B, Qwen2.5-Max."""
         without = copy.deepcopy(modern)
         function(without, "model_chat")["inputs"].pop()
-        wiring = Wiring.of(without)
-        assert wiring.sizes == ()
-        assert wiring.size("72B") is None
-        assert wiring.size("qwen-2.5") is None
-        assert len(wiring.body(Query.of("Hi"), None, "0")["data"]) == 3
+        plan = plan_of(without)
+        assert plan.sizes == ()
+        assert plan.size("72B") is None
+        assert plan.size("qwen-2.5") is None
+        assert len(body(without, Query.of("Hi"))["data"]) == 3
         with pytest.raises(UnknownModelError, match="no choice"):
-            wiring.size("7B")
+            plan.size("7B")

@@ -1,0 +1,179 @@
+"""How to ask one app: the steps of a call, and what goes into each of their inputs; pure data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from ..errors import UnknownModelError
+from .chatbot import AnswerFormat
+from .config import Component
+from .prompt import DefaultModel
+
+_DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
+_FAMILY = re.compile(r"^(?:qwen/)?qwen-?2\.5-|-instruct$")
+
+
+class Slot(NamedTuple):
+    """One input of a step."""
+
+    component: Component
+    #: What goes into it: `query`, `history`, `system`, `size`, `option` for what the caller may
+    #: set by label, `state` for what the server keeps itself, or `fixed` for its own value.
+    role: str
+
+
+class Step(NamedTuple):
+    """One function that is called on the way to an answer."""
+
+    fn_index: int
+    #: The component whose event would start it on the page.
+    trigger_id: Optional[int]
+    name: str
+    slots: Tuple[Slot, ...]
+    #: The ids of the components that it gives values to.
+    outputs: Tuple[int, ...]
+
+
+class Route(NamedTuple):
+    """Steps that are walked in one session; the last one answers."""
+
+    steps: Tuple[Step, ...]
+    #: The answer's place among the outputs of the last step.
+    output: int
+    format: AnswerFormat
+    #: How earlier turns are laid out for the steps' `history` inputs; `None` without such inputs.
+    history: Optional[AnswerFormat]
+    #: Whether the app keeps the turns of a session in a state on the server.
+    remembers: bool
+
+    def slots(self) -> Iterator[Slot]:
+        """The inputs of all steps."""
+        for step in self.steps:
+            yield from step.slots
+
+    def slot(self, role: str) -> Optional[Slot]:
+        """The first input of a role; `None` when there is none."""
+        return next((slot for slot in self.slots() if slot.role == role), None)
+
+    @property
+    def answer(self) -> int:
+        """The id of the component that shows the answer."""
+        return self.steps[-1].outputs[self.output]
+
+
+class ChatPlan(NamedTuple):
+    """How to ask one app."""
+
+    version: str
+    protocol: str
+    #: Whether values after the first come as diffs.
+    diffs: bool
+    #: What the paths of the app's queue begin with.
+    prefix: str
+    #: The API name of the function that answers; empty when it has none.
+    endpoint: str
+    #: The way without a history.
+    route: Route
+    #: The way that delivers a history; `None` when only a session that goes on has one.
+    history_route: Optional[Route]
+    #: The sizes on offer; empty when the app offers no choice or does not tell it.
+    sizes: Tuple[str, ...]
+
+    @property
+    def keeps_session(self) -> bool:
+        """Whether a session that goes on is the only way for the app to know earlier turns."""
+        return self.history_route is None and self.route.remembers
+
+    @property
+    def options(self) -> Tuple[Component, ...]:
+        """The inputs that a caller may set by label, in the order of the page's functions."""
+        found: Dict[int, Component] = {}
+        for slot in self.route.slots():
+            if slot.role in ("system", "size", "option") and slot.component.label:
+                found[slot.component.id] = slot.component
+        return tuple(found.values())
+
+    def size(self, model: str) -> Optional[str]:
+        """The size that a model's name means here; `None` when the app has no such input.
+
+        Raises:
+            UnknownModelError: The Space does not offer it.
+        """
+        slot = self.route.slot("size")
+        name = _short(model)
+        if slot is None:
+            if name in ("72b",) + _DEFAULT_NAMES:
+                return None
+            raise UnknownModelError(
+                f"This Space offers no choice of a model, so there is no {model!r}.",
+                model=model,
+                hint="Leave `model` out, or ask another Space.",
+            )
+        if isinstance(model, DefaultModel) or name in _DEFAULT_NAMES:
+            default = slot.component.value
+            return str(default or (self.sizes[0] if self.sizes else "72B"))
+        if not self.sizes:
+            return model
+        for size in self.sizes:
+            if _short(size) == name:
+                return size
+        import difflib
+
+        near = difflib.get_close_matches(name, map(_short, self.sizes), n=1, cutoff=0.4)
+        nearest = [size for size in self.sizes if _short(size) in near]
+        raise UnknownModelError(
+            f"The Space has no model {model!r}; it has {', '.join(self.sizes)}.",
+            model=model,
+            choices=self.sizes,
+            hint=f"Did you mean {nearest[0]!r}?" if nearest else "Choose one of these.",
+        )
+
+    def describe(self) -> List[str]:
+        """The plan in words, a line for each fact: its name, and what is known of it."""
+        steps = [_step_in_words(step) for step in self.route.steps]
+        steps[-1] += f"; answers as {self.route.format.name}"
+        facts = [("Step", step) for step in steps]
+        facts.append(("History", self._history_in_words()))
+        system, size = self.route.slot("system"), self.route.slot("size")
+        facts.append(
+            ("System", "prompt has no place" if system is None else "prompt has its place")
+        )
+        if size is None:
+            facts.append(("Model", "no choice"))
+        else:
+            facts.append(("Model", " ".join(self.sizes) or "the Space does not tell its choices"))
+        for option in self.options:
+            facts.append(("Input", f"{option.label}: {_shortened(option.value)} unless it is set"))
+        return [f"{name:9} {fact}" for name, fact in facts]
+
+    def _history_in_words(self) -> str:
+        route = self.history_route
+        if route is not None and route.history is not None:
+            further = "" if route is self.route else f", in {len(route.steps)} steps"
+            return f"sent with each prompt, as {route.history.name}{further}"
+        if self.route.remembers:
+            return "kept by the app in its session; one from elsewhere cannot be delivered"
+        return "not taken"
+
+
+_WORDS = {"system": "system prompt", "size": "model", "fixed": "its own value"}
+
+
+def _step_in_words(step: Step) -> str:
+    inputs = [
+        slot.component.label if slot.role == "option" else _WORDS.get(slot.role, slot.role)
+        for slot in step.slots
+    ]
+    name = f"/{step.name}, " if step.name else ""
+    return f"{name}function {step.fn_index}: {', '.join(inputs) or 'nothing'}"
+
+
+def _shortened(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _short(model: str) -> str:
+    """A model's name without its family, in lower case."""
+    return _FAMILY.sub("", model.strip().lower())

@@ -1,0 +1,220 @@
+"""Apps of every shape, as recorded: the plan sends what the page does, and reads its text.
+
+Each recording has the `/config` of an app, and walks: what its page put on the wire for a question,
+and the text that it showed at the end.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qwen25 import EndpointNotFoundError, InvalidRequestError, Note, Thought
+from qwen25.protocol.config import Config
+from qwen25.protocol.decoder import Decoder, StepReader
+from qwen25.protocol.endpoint import find_plan
+from qwen25.protocol.prompt import ChatRequest, Query
+from qwen25.protocol.walk import Walk
+
+FOLDER = Path(__file__).parent.parent / "transcripts" / "shapes"
+RECORDED = sorted(path.parent for path in FOLDER.glob("*/*/walk.json"))
+WALKS = [
+    pytest.param(folder, name, id=f"{folder.parent.name}-{folder.name}-{name}")
+    for folder in RECORDED
+    for name in json.loads((folder / "walk.json").read_text(encoding="utf-8"))
+]
+EARLIER = [
+    {"role": "user", "content": "Who are you?"},
+    {"role": "assistant", "content": "I am an echo."},
+]
+
+
+#: No history from elsewhere reaches these; nor, before Gradio 4.41, a `gr.ChatInterface`.
+KEEP_THEIR_SESSION = (
+    *("one_step_state", "state_only", "qwen_agent", "ms_swift", "modelscope_input", "qwen3_demo"),
+    *("artifacts", "interface", "interface_plain"),
+)
+
+
+def read(folder, name):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def plan_of(folder, endpoint=None):
+    return find_plan(Config.of(read(folder, "config")), endpoint)
+
+
+def messages_of(pairs):
+    return [
+        {"role": role, "content": text}
+        for pair in pairs
+        for role, text in zip(("user", "assistant"), pair)
+    ]
+
+
+def bare(value):
+    """Without what a server adds to a message that says nothing of what was said."""
+    if isinstance(value, list):
+        return [bare(part) for part in value]
+    if isinstance(value, dict) and "flushing" in value:
+        return value["text"]  # modelscope_studio's chatbot takes plain texts too
+    if isinstance(value, dict) and "role" in value:
+        value = {key: value[key] for key in ("role", "content")}
+    if isinstance(value, dict):
+        return {
+            key: bare(part) for key, part in value.items() if key not in ("metadata", "options")
+        }
+    return value
+
+
+def replay(walk, steps):
+    """Take the recorded steps; returns the requests made, the text, and what was told beside it."""
+    requests, told = [], []
+    while True:
+        body = walk.body("session")
+        requests.append(body)
+        recorded = next(step for step in steps if step["request"]["fn_index"] == body["fn_index"])
+        reader = walk.decoder(lambda: None) if walk.is_last else StepReader()
+        pieces = []
+        for message in recorded["messages"]:
+            items = reader.feed(message)
+            for item in items if isinstance(items, list) else [items]:
+                (pieces if isinstance(item, str) else told).append(item)
+        assert reader.done
+        if isinstance(reader, StepReader):
+            walk.advance(reader.data)
+        else:
+            assert isinstance(reader, Decoder)
+            assert reader.rewritten or "".join(pieces) == reader.text
+            return requests, reader.text, told
+
+
+@pytest.mark.parametrize(("folder", "name"), WALKS)
+def test_a_walk_sends_what_the_page_sends_and_reads_what_it_shows(folder, name):
+    recorded = read(folder, "walk")[name]
+    plan = plan_of(folder)
+    query = Query.of(recorded["query"], messages_of(recorded["history"]))
+    in_session = name == "second" and plan.keeps_session
+    if query.history and plan.history_route is None and not in_session:
+        assert folder.name in KEEP_THEIR_SESSION or folder.parent.name in ("4.10.0", "4.29.0")
+        with pytest.raises(InvalidRequestError, match="Space (keeps|takes no)"):
+            Walk(plan, ChatRequest(query))
+        return
+    walk = Walk(plan, ChatRequest(query), in_session)
+    if name == "second" and not in_session:
+        return  # the page's session knows what a client has to send: see `history`
+    if (folder.name, name) == ("chat_interface_messages", "first") and plan.route.history:
+        return  # recorded by its API, which gives some messages as what Python prints of them
+    requests, text, _ = replay(walk, recorded["steps"])
+    assert text == recorded["text"]
+    sent = [bare(step["request"]) for step in recorded["steps"]]
+    assert [request for request in requests if bare(request) not in sent] == []
+
+
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda one: f"{one.parent.name}-{one.name}")
+def test_an_app_without_a_chat_is_refused_and_no_other(folder):
+    if folder.name in ("image_only", "buttons_only", "rendered"):
+        with pytest.raises(EndpointNotFoundError):
+            plan_of(folder)
+    else:
+        assert plan_of(folder).describe()
+
+
+def walk_of(version, shape, name="first", **options):
+    folder = FOLDER / version / shape
+    recorded = read(folder, "walk")[name]
+    query = Query.of(
+        recorded["query"], messages_of(recorded["history"]), options.pop("system", None)
+    )
+    return Walk(plan_of(folder), ChatRequest(query, **options)), recorded["steps"]
+
+
+@pytest.mark.parametrize(
+    ("version", "shape"),
+    [
+        *(("5.50.0", "chat_interface_thought"), ("6.31.0", "chat_interface_thought")),
+        *(("4.44.1", "blocks_thought"), ("5.50.0", "blocks_thought"), ("6.31.0", "blocks_thought")),
+    ],
+)
+def test_a_thought_is_told_as_it_grows_and_is_no_answer(version, shape):
+    _, text, told = replay(*walk_of(version, shape))
+    thoughts = [event for event in told if isinstance(event, Thought)]
+    assert {thought.title for thought in thoughts} == {"Thinking"}
+    assert len({thought.text for thought in thoughts}) == len(thoughts) > 1
+    assert thoughts[-1].text in ("The user says. I echo.", "The user says something.")
+    assert "The user" not in text
+
+
+@pytest.mark.parametrize("version", ["5.50.0", "6.31.0"])
+def test_files_and_components_are_told_by_name(version):
+    _, _, told = replay(*walk_of(version, "chat_interface_file"))
+    assert [event.text for event in told if isinstance(event, Note)] == [
+        "The answer shows more than text: code.",
+        "The answer shows more than text: notes.txt.",
+    ]
+
+
+@pytest.mark.parametrize("version", ["4.44.1", "5.50.0", "6.31.0"])
+class TestRequests:
+    """What a caller wants stands where the app takes it, or is refused."""
+
+    def data(self, version, shape, **options):
+        walk, steps = walk_of(version, shape, **options)
+        return [body["data"] for body in replay(walk, steps)[0]]
+
+    def test_system_prompt_and_inputs_by_label(self, version):
+        options = {"Temperature": 0.2, "max new tokens": "200"}
+        data = self.data(version, "chat_interface_inputs", system="Be brief.", inputs=options)
+        assert data == [["hello", None, "Be brief.", 200, 0.2, 0.95]]
+
+    def test_a_system_prompt_and_a_size_in_a_later_step(self, version):
+        data = self.data(version, "two_steps_options", system="Be brief.", model="72b")
+        assert data[1][1:] == ["Be brief.", "72B", 0.7]
+
+    @pytest.mark.parametrize("model", ["Qwen2.5-14B-Instruct", "14b", "Qwen/Qwen2.5-14B-Instruct"])
+    def test_a_model_among_full_names(self, version, model):
+        data = self.data(version, "chat_interface_model", model=model)
+        assert data == [["hello", None, "Qwen2.5-14B-Instruct", "You are Qwen.", True]]
+
+    @pytest.mark.parametrize(
+        ("shape", "options", "reason"),
+        [
+            ("two_steps", {"system": "Be brief."}, "takes no system prompt"),
+            ("chat_interface", {"system": "Be brief."}, "takes no system prompt"),
+            ("interface", {"model": "7B"}, "offers no choice of a model"),
+            ("two_steps", {"inputs": {"Temperature": 1}}, "no input 'Temperature'"),
+            ("chat_interface_inputs", {"inputs": {"Top k": 1}}, "'Max new tokens', 'Temperature'"),
+            ("chat_interface_inputs", {"inputs": {"Temperature": 9}}, "the most is 4.0"),
+            ("chat_interface_inputs", {"inputs": {"Temperature": "hot"}}, "takes a number"),
+            ("chat_interface_inputs", {"inputs": {"Temperature": True}}, "takes a number"),
+            ("chat_interface_model", {"inputs": {"Sample": 1}}, "takes true or false"),
+            (
+                "chat_interface_inputs",
+                {"inputs": {"System message": "a"}, "system": "b"},
+                "two values",
+            ),
+        ],
+    )
+    def test_what_has_no_place_is_refused(self, version, shape, options, reason):
+        with pytest.raises(InvalidRequestError, match=reason):
+            walk_of(version, shape, **options)
+
+    def test_what_has_no_place_goes_into_the_prompt_when_that_is_wanted(self, version):
+        query = Query.of("And now?", EARLIER, "Be brief.")
+        walk = Walk(plan_of(FOLDER / version / "state_only"), ChatRequest(query, flatten=True))
+        assert walk.body("session")["data"][0] == (
+            "System: Be brief.\n\nUser: Who are you?\n\nAssistant: I am an echo.\n\nUser: And now?"
+        )
+        assert [note.level for note in walk.notes] == ["warning", "warning"]
+
+    def test_flatten_leaves_what_has_a_place(self, version):
+        query = Query.of("And now?", EARLIER, "Be brief.")
+        walk = Walk(plan_of(FOLDER / version / "one_step"), ChatRequest(query, flatten=True))
+        assert walk.body("session")["data"][0] == "And now?"
+        assert walk.notes == []
+
+    def test_an_endpoint_is_chosen_by_name(self, version):
+        plan = plan_of(FOLDER / version / "two_chats", "/coder")
+        assert (plan.endpoint, plan.route.steps[0].fn_index) == ("coder", 1)
+        with pytest.raises(EndpointNotFoundError, match="'writer' is not there"):
+            plan_of(FOLDER / version / "two_chats", "writer")
