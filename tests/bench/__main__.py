@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import List
 
 import crowd
+import door
 import latency
 import local_space
 import readme
@@ -24,7 +25,7 @@ from replay import running
 from report import Figure, Section, Table, figures_table, plain, plot, write
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_SECTIONS = ("throughput", "shapes", "latency", "startup", "crowd", "local")
+_SECTIONS = ("throughput", "shapes", "latency", "startup", "crowd", "door", "local")
 _PACKAGES = ("requests", "urllib3", "sseclient-py", "httpx", "httpx-sse", "gradio_client")
 
 
@@ -58,6 +59,8 @@ def main() -> int:
             add(startup.measure(spaces, rounds))
         if "crowd" in chosen:
             add(crowd.measure(spaces, rounds))
+        if "door" in chosen:
+            add(door.measure(spaces, rounds))
     if "local" in chosen:
         add(local_space.measure(rounds))
     verdict = figures_table(figures)

@@ -312,3 +312,15 @@ def test_many_answers_leave_no_thread_and_no_socket(door):
         space.wait_for(lambda: space.open_streams == 0)
         space.wait_for(lambda: threading.active_count() <= threads + 1, timeout=PATIENCE)
         assert space.connections <= 3
+
+
+def test_pieces_do_not_wait_for_their_acknowledgement(door):
+    """Nagle's algorithm would hold a piece back for 40 ms."""
+    pytest.importorskip("uvicorn")
+    from qwen25.openai.serve import _listening
+
+    with _listening("127.0.0.1", 0) as listener:
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
