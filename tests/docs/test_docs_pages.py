@@ -232,7 +232,7 @@ class Page:
                     assert done.returncode == 0, f"{block.where}: $ {command}\n{printed}"
 
     def _here(self, text):
-        """The text with free ports in the place of the usual ones, of Gradio and of `qwen25 api`."""
+        """The text with free ports in place of the usual ones: Gradio's and that of the door."""
         for usual in ("7860", "8000"):
             if usual in text and usual not in self._ports:
                 with socket.socket() as free:
