@@ -3,6 +3,7 @@
 from .client.client import Client, complete, stream
 from .client.conversation import Conversation
 from .client.space import Space
+from .client.spaces import SpaceOptions
 from .client.streaming import Stream
 from .errors import (
     AuthenticationError,
@@ -10,6 +11,7 @@ from .errors import (
     EndpointNotFoundError,
     GenerationError,
     InvalidRequestError,
+    NoSpaceAnsweredError,
     ProtocolError,
     QueueFullError,
     QwenError,
@@ -33,6 +35,7 @@ __all__ = [
     "EndpointNotFoundError",
     "GenerationError",
     "InvalidRequestError",
+    "NoSpaceAnsweredError",
     "Note",
     "Progress",
     "ProtocolError",
@@ -43,6 +46,7 @@ __all__ = [
     "Space",
     "SpaceError",
     "SpaceNotFoundError",
+    "SpaceOptions",
     "SpaceUnavailableError",
     "Started",
     "Step",

@@ -135,6 +135,17 @@ class EndpointNotFoundError(SpaceError):
         self.endpoints = tuple(endpoints)
 
 
+class NoSpaceAnsweredError(SpaceError):
+    """Several Spaces were named, and none of them answered."""
+
+    #: The error of each Space that was asked, in the order in which they were asked.
+    errors: Tuple[QwenError, ...]
+
+    def __init__(self, message: str, *, errors: Sequence[QwenError] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.errors = tuple(errors)
+
+
 class AuthenticationError(QwenError):
     """A token or a login is missing, or was refused."""
 

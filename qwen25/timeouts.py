@@ -108,6 +108,7 @@ class Deadline:
         self._start = clock.now()
         self._total_at = self._start + _or_infinite(timeout.total)
         self._idle = _or_infinite(timeout.idle)
+        self._share = self._share_at = math.inf
         self.queued()
 
     def queued(self) -> None:
@@ -118,9 +119,19 @@ class Deadline:
         """A worker has the request: the limit on the queue is over."""
         self._queue_at = math.inf
 
+    def share(self, parts: int) -> None:
+        """One of several Spaces is asked: until it answers, it has its part of what is left."""
+        self._start = self.clock.now()
+        self._share = (self._total_at - self._start) / parts
+        self._share_at = self._start + self._share
+
+    def answering(self) -> None:
+        """The answer has begun: all that is left of the total is for it."""
+        self._share_at = math.inf
+
     def left(self) -> float:
         """Seconds until the whole answer must be there; infinite without a limit."""
-        return min(self._total_at, self._queue_at) - self.clock.now()
+        return min(self._total_at, self._share_at, self._queue_at) - self.clock.now()
 
     def read_timeout(self) -> float:
         """Seconds that the next read may wait; zero or less when the time is over."""
@@ -143,6 +154,12 @@ class Deadline:
             waiting_for = "total"
         elif now >= self._queue_at:
             waiting_for = "queue"
+        elif now >= self._share_at:
+            return TimedOutError(
+                f"The Space did not answer within its share of the time, {self._share:g} seconds.",
+                phase=waiting_for,
+                hint=_NEXT_STEP[waiting_for],
+            )
         seconds = getattr(self.timeout, waiting_for)
         return TimedOutError(
             {

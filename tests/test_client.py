@@ -184,8 +184,9 @@ def test_a_copy_keeps_every_argument():
         "flatten": True,
     }
     other = pickle.loads(pickle.dumps(Client("a/b", **arguments)))
-    _, (kind, space, remade) = other.__reduce__()
-    assert (kind, space, remade) == (Client, "a/b", arguments)
+    _, (kind, (space,), remade) = other.__reduce__()
+    remade.update(token=space.token, auth=space.auth)
+    assert (kind, space.space, remade) == (Client, "a/b", arguments)
 
 
 def test_nothing_secret_is_in_its_repr():

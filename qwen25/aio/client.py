@@ -183,6 +183,11 @@ class AsyncStream:
         return self._stream is not None and self._stream.rewritten
 
     @property
+    def space(self) -> str:
+        """The Space that answers; empty before the stream is entered or iterated."""
+        return "" if self._stream is None else self._stream.space
+
+    @property
     def event_id(self) -> str:
         """The server's name for the request; empty before the stream is entered or iterated."""
         return "" if self._stream is None else self._stream.event_id

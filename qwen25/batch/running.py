@@ -119,6 +119,7 @@ class Batch:
             for answer in answers:
                 entry = self._in_hand.pop(answer.index)
                 said = {"text": answer.text} if answer.error is None else _failure(answer.error)
+                said["space"] = answer.space
                 self._write(entry, said, round(answer.seconds, 3), answer.attempts)
                 yield self.summary()
 
@@ -249,7 +250,7 @@ def run(
         source: The input: lines of text, or of JSON with `prompt` or `messages`, and optionally
             `id`, `model` and `system`; in UTF-8. `-` is standard input.
         out: The output: for each answer a line of JSON with `index`, `id`, `text` or `error`,
-            `seconds`, `attempts`, and a `digest` of the input line.
+            `space`, `seconds`, `attempts`, and a `digest` of the input line.
         client: The client that asks; default `Client()`.
         workers: The highest number of prompts in flight at once.
         executor: Where the workers run, as for `Client.map`.

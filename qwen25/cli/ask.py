@@ -99,8 +99,8 @@ def _timed(client: Client, prompt: str, model: str, status: StatusLine) -> Dict[
         text = stream.result()
     return {
         "text": text,
-        "model": client.space.size(model),
-        "space": _name(client),
+        "model": next(each for each in client.spaces if each.name == stream.space).size(model),
+        "space": stream.space,
         "event_id": stream.event_id,
         "seconds": round(time.monotonic() - began, 3),
         "queue_seconds": None if started is None else round(started - queued, 3),
@@ -108,4 +108,4 @@ def _timed(client: Client, prompt: str, model: str, status: StatusLine) -> Dict[
 
 
 def _name(client: Client) -> str:
-    return client.space.id or client.space.url
+    return client.space.name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from .. import Client, InvalidRequestError
 from ..protocol.prompt import DEFAULT_MODEL
-from ..transport.address import Address
+from ..transport.address import Address, default_spaces
 
 
 def add_space_options(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,9 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--space",
         metavar="SPACE",
-        help="id or URL of the Space (default: $QWEN25_SPACE, else Qwen/Qwen2.5)",
+        action="append",
+        help="id or URL of the Space; several, in order of preference, when it is repeated"
+        " (default: $QWEN25_SPACE, with commas between several, else Qwen/Qwen2.5)",
     )
     parser.add_argument(
         "--endpoint",
@@ -86,10 +88,13 @@ def _setting(text: str) -> Tuple[str, str]:
     return label, value
 
 
-def _login(space: Optional[str]) -> Optional[Tuple[str, str]]:
-    """`$QWEN25_AUTH`, which is for the Space in `$QWEN25_SPACE` and shown to no other."""
+def _login(spaces: Optional[List[str]]) -> Optional[Tuple[str, str]]:
+    """`$QWEN25_AUTH`, which is for the one Space in `$QWEN25_SPACE` and shown to no other."""
     login = os.environ.get("QWEN25_AUTH")
-    if not login or not os.environ.get("QWEN25_SPACE") or Address.of(space) != Address.of(None):
+    own = default_spaces()
+    if not login or not os.environ.get("QWEN25_SPACE") or len(own) > 1:
+        return None
+    if spaces is not None and [Address.of(space) for space in spaces] != [Address.of(own[0])]:
         return None
     username, colon, password = login.partition(":")
     if not colon:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Optional
+from typing import Callable, List, Optional, TypeVar
 
-from .. import Client, QwenError, TimedOutError, Timeout
+from .. import QwenError, Space, TimedOutError, Timeout
+from .failure import report
 from .options import add_space_options, client_of
 from .terminal import print_line
+
+_T = TypeVar("_T")
 
 #: Seconds for one look, unless `--timeout` says otherwise.
 _PATIENCE = 30.0
@@ -20,34 +23,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is known of the Space."""
+    """Print what is known of each Space; the exit code is 0 when one of them is up."""
     seconds = _PATIENCE if arguments.timeout is None else arguments.timeout
     # The state of a sleeping Space is the answer: do not wait until it is up.
     limits = Timeout(total=seconds, wake=0.001)
+    codes: List[int] = []
     with client_of(arguments, timeout=limits) as client:
-        name = f"{client.space.id} at " if client.space.id else ""
-        print_line(f"Space     {name}{client.space.url}")
-        began = time.monotonic()
-        try:
-            plan = client.space.plan
-        except TimedOutError as error:
-            if error.phase == "wake" and error.__cause__ is not None:
-                raise error.__cause__  # says in which stage the Space is
-            raise
-        print_line(f"State     up, answered in {time.monotonic() - began:.2f} s")
-        print_line(f"Gradio    {plan.version}, protocol {plan.protocol}")
-        for line in plan.describe():
-            print_line(line)
-        waiting = _waiting(client)
-        print_line(
-            f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}"
-        )
-    return 0
+        for space in client.spaces:
+            if codes:
+                print_line("")
+            try:
+                _show(space)
+                codes.append(0)
+            except QwenError as error:
+                if len(client.spaces) == 1:
+                    raise
+                codes.append(report(error, arguments.verbose))
+    return min(codes)
 
 
-def _waiting(client: Client) -> Optional[int]:
-    """How many requests wait in the Space's queue, as every Gradio since 4 tells."""
+def _show(space: Space) -> None:
+    print_line(f"Space     {f'{space.id} at ' if space.id else ''}{space.url}")
+    began = time.monotonic()
     try:
-        return client.space.queue_size()
+        plan = space.plan
+    except TimedOutError as error:
+        if error.phase == "wake" and error.__cause__ is not None:
+            raise error.__cause__  # says in which stage the Space is
+        raise
+    print_line(f"State     up, answered in {time.monotonic() - began:.2f} s")
+    print_line(f"Gradio    {plan.version}, protocol {plan.protocol}")
+    for line in plan.describe():
+        print_line(line)
+    waiting = _unless_refused(space.queue_size)
+    print_line(
+        f"Queue     {'the Space does not tell' if waiting is None else f'{waiting} waiting'}"
+    )
+    quota = _unless_refused(space.quota)
+    if quota is not None:
+        again = "" if quota.resets_at is None else f", whole again at {quota.resets_at}"
+        print_line(f"Quota     {quota.left:g} of {quota.base:g} s of ZeroGPU left{again}")
+
+
+def _unless_refused(ask: Callable[[], Optional[_T]]) -> Optional[_T]:
+    """What is told; `None` otherwise, since a Space that is up and does not tell is still up."""
+    try:
+        return ask()
     except QwenError:
-        return None  # a Space that is up and does not tell is still up
+        return None

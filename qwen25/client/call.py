@@ -21,9 +21,9 @@ from ..protocol.prompt import ChatRequest
 from ..protocol.walk import Walk
 from ..timeouts import Deadline
 from .cancellation import CancelScope
-from .discovery import App
 from .retrying import Retries
 from .space_api import SpaceApi
+from .spaces import Failover, Target, is_waking, may_move
 
 _log = logging.getLogger("qwen25")
 
@@ -43,7 +43,7 @@ class Call:
 
     def __init__(
         self,
-        app: App,
+        failover: Failover,
         request: ChatRequest,
         *,
         session: Optional[str] = None,
@@ -55,7 +55,8 @@ class Call:
         self.event_id = ""
         self.session_hash = ""
         self.closed = False
-        self._app = app
+        self._failover = failover
+        self._app = failover.target.app
         self._request = request
         self._session = session
         self._keeps_session = False
@@ -71,7 +72,7 @@ class Call:
         self._messages: Iterator[Dict[str, Any]]
         self._reader: Union[Decoder, StepReader]  # of the present step
         self._decoder: Optional[Decoder] = None  # of the step that answers
-        self._api: Optional[SpaceApi] = app.connect()
+        self._api: Optional[SpaceApi] = self._app.connect()
         self._ended = threading.Event()  # ends the waiting for the next try
         self._handover = threading.RLock()  # the API is released once, and not used afterwards
         self._callback_raised = False
@@ -95,6 +96,11 @@ class Call:
         return self._decoder is not None and self._decoder.done
 
     @property
+    def target(self) -> Target:
+        """The Space that is asked."""
+        return self._failover.target
+
+    @property
     def remembered(self) -> Optional[str]:
         """The session that knows this turn; `None` when the app needs none to be told of it."""
         return self.session_hash if self._keeps_session else None
@@ -107,9 +113,13 @@ class Call:
                     self._join()
                     return
                 except QwenError as error:
+                    if self._callback_raised:
+                        raise
                     # A session that has the turn already must not get it twice.
                     twice = self._session is not None and self.session_hash != ""
-                    if self._callback_raised or twice or not self._wait_for_next_try(error):
+                    if not self._may_try_again(error, here=not twice):
+                        if self._failover.names_all(error):
+                            raise self._failover.error(error) from error
                         raise
         except BaseException:
             self.close()
@@ -134,9 +144,11 @@ class Call:
                     self._most = error.partial = max(self.text, self._most, key=len)
                     if came and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
-                    if self._session is not None:
-                        raise  # the session may have this turn already, and no other has the rest
-                    if not self._wait_for_next_try(error):
+                    # The session may have this turn already, and no other has the rest.
+                    here = self._session is None
+                    if not self._may_try_again(error, here=here, elsewhere=not came):
+                        if self._failover.names_all(error):
+                            raise self._failover.error(error) from error
                         raise
                     joined = False
                 except Exception:
@@ -171,7 +183,10 @@ class Call:
     def _join(self) -> None:
         """Begin the walk: put its first step into the queue."""
         self._deadline.queued()
-        plan = self._app.plan(self._open_api(), self._deadline, self._tell_early, self._wait)
+        if self._failover.several:
+            self._deadline.share(self._failover.share)
+        wait = self._wait if self._failover.waits else None
+        plan = self._app.plan(self._open_api(), self._deadline, self._tell_early, wait)
         self._keeps_session = plan.keeps_session
         if not plan.keeps_session:
             self._session = None
@@ -205,6 +220,7 @@ class Call:
     def _read(self) -> Iterator[Union[str, Event]]:
         while self._waiting:
             yield self._waiting.pop(0)
+        silent = True
         while True:
             reader = self._reader
             feed = reader.feed
@@ -214,6 +230,9 @@ class Call:
                     if self.closed:
                         return  # by another thread; what the buffers still hold is not wanted
                     if item:
+                        if silent:
+                            silent = False
+                            self._begin_answer()
                         yield item
                 else:
                     for each in item if isinstance(item, list) else [item]:
@@ -231,11 +250,16 @@ class Call:
                 )
             self._open_api().finish(self._deadline)
             if not isinstance(reader, StepReader):
+                self._begin_answer()
                 _log.debug("answered: %s", reader.text)
                 return
             self._walk.advance(reader.data)
             self._deadline.queued()
             self._join_step(self.session_hash)
+
+    def _begin_answer(self) -> None:
+        self._deadline.answering()
+        self._failover.target.succeeded()
 
     def _open_api(self) -> SpaceApi:
         if self._api is None:
@@ -256,17 +280,55 @@ class Call:
         self._tell(note)
         self._waiting.append(note)
 
-    def _wait_for_next_try(self, error: QwenError) -> bool:
+    def _may_try_again(self, error: QwenError, *, here: bool, elsewhere: bool = True) -> bool:
+        """Prepare the next try, at the next Space or here after a wait; false if there is none.
+
+        Args:
+            here: Whether this Space may be asked again.
+            elsewhere: Whether another one may be asked.
+        """
         # The errors are raised where they are caught: an error that is raised out of a variable
         # is held by its own traceback, and with it the connection, until the collector comes.
-        seconds = None if self.closed else self._retries.delay(error, self._deadline.left())
-        if seconds is None:
+        if self.closed:
             return False
+        left = self._deadline.left
+        if self._failover.several and elsewhere and may_move(error):
+            before = self._failover.target
+            self._deadline.answering()  # the time that is left is that of all Spaces
+            seconds = 0.0 if self._failover.move(error, self._deadline.clock.now()) else None
+            if seconds is None:
+                again = self._failover.start_round()
+                if again is not None:
+                    seconds = 0.0 if is_waking(again) else self._retries.delay(again, left())
+            if seconds is None:
+                return False
+            self._move_from(before, error)
+        else:
+            seconds = self._retries.delay(error, left()) if here else None
+            if seconds is None:
+                return False
         _log.info("trying again in %.1f s: %s", seconds, error)
         if self._api is not None:
             self._api.close_stream()
-        self._wait(seconds)
+        if seconds:
+            self._wait(seconds)
         return True
+
+    def _move_from(self, before: Target, error: QwenError) -> None:
+        """Go on with another Space, and tell it."""
+        target = self._failover.target
+        if target is before:
+            return
+        self._app, self._session, self._reread = target.app, None, False
+        self.session_hash = ""
+        with self._handover:
+            old, self._api = self._api, self._app.connect()
+        if old is not None:
+            old.release()
+        if self.closed:  # meanwhile, by another thread, which knew the old connection only
+            self.close()
+        reason = str(error.args[0]).rstrip(".")
+        self._tell_early(Note("info", f"{before.name}: {reason}. Asking {target.name}."))
 
     def _wait(self, seconds: float) -> None:
         """Sleep, or until the call is closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from typing import (
@@ -14,8 +15,8 @@ from typing import (
     List,
     Mapping,
     Optional,
+    Sequence,
     Tuple,
-    TypeVar,
     Union,
 )
 
@@ -27,6 +28,7 @@ from ..transport.address import Address
 from . import arguments
 from .conversation import Conversation
 from .space import Space
+from .spaces import Failover, SpaceOptions, Target, read_spaces
 from .streaming import Stream
 
 if TYPE_CHECKING:
@@ -34,23 +36,22 @@ if TYPE_CHECKING:
 
     import requests
 
-    from ..protocol.plan import ChatPlan
     from .discovery import App
     from .map import Answer
-    from .space_api import SpaceApi
 
 _log = logging.getLogger("qwen25")
-_T = TypeVar("_T")
 
 
 class Client:
-    """Asks one Space; safe to share among threads, to pickle, and to use after a fork.
+    """Asks a Space, or one of several.
 
-    Making one touches no network.
+    Making one touches no network. It is safe to share among threads, to pickle, and to use after a
+    fork.
 
     Args:
-        space: A Space's id, or the URL of any Gradio chat app; default `$QWEN25_SPACE`, else
-            `Qwen/Qwen2.5`.
+        space: A Space's id, or the URL of any Gradio chat app; or a list of them, in order of
+            preference, where a `SpaceOptions` gives one a token or a login of its own. Default
+            `$QWEN25_SPACE`, with commas between several, else `Qwen/Qwen2.5`.
         model: The size to ask, such as `72B`, `7B` or `Coder-7B`, or its full name; default the
             Space's own, which is `72B` on `Qwen/Qwen2.5`.
         system: The system prompt; default the Space's own.
@@ -78,7 +79,7 @@ class Client:
 
     def __init__(
         self,
-        space: Optional[str] = None,
+        space: Union[None, str, SpaceOptions, Sequence[Union[str, SpaceOptions]]] = None,
         *,
         model: str = DEFAULT_MODEL,
         system: Optional[str] = None,
@@ -94,7 +95,12 @@ class Client:
         inputs: Optional[Mapping[str, Any]] = None,
         flatten: bool = False,
     ) -> None:
-        self._address = Address.of(space)
+        self._spaces = read_spaces(space, arguments.token(token), arguments.login(auth))
+        self._targets = [
+            Target(address, functools.partial(self._make_app, address, options))
+            for options in self._spaces
+            for address in [Address.of(options.space)]
+        ]
         self._model = arguments.model_name(model)
         self._system = arguments.system_prompt(system)
         self._inputs = arguments.labelled(inputs)
@@ -102,8 +108,6 @@ class Client:
         self._timeout = Timeout.of(timeout)
         self._max_retries = arguments.count("max_retries", max_retries, 0, "tries")
         self._connection: Dict[str, Any] = {
-            "token": arguments.token(token),
-            "auth": arguments.login(auth),
             "proxy": arguments.proxy_url(proxy),
             "headers": arguments.header_fields(headers),
             "verify": arguments.certificates(verify),
@@ -246,19 +250,23 @@ class Client:
     @property
     def models(self) -> List[str]:
         """The sizes that the Space offers; empty when it offers no choice."""
-        return list(self._look().sizes)
+        return list(self.space.plan.sizes)
 
     @property
     def space(self) -> Space:
         """What is known of the Space, and in words how it is asked."""
-        return Space(self._address, self._look, self._queue_size)
+        return self._space(self._targets[0])
+
+    @property
+    def spaces(self) -> List[Space]:
+        """All Spaces that were named, in order of preference, each with its `state`."""
+        return [self._space(target) for target in self._targets]
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; asking afterwards is an error."""
         self._closed = True
-        app = vars(self).get("_app")
-        if app is not None:
-            app.close()
+        for target in self._targets:
+            target.close()
 
     def _ask(
         self,
@@ -273,6 +281,8 @@ class Client:
         *,
         start_over: bool,
         session: Optional[str] = None,
+        first: Optional[Target] = None,
+        only: Optional[int] = None,
         max_retries: Optional[int] = None,
     ) -> Stream:
         query = Query.of(prompt, history, system)
@@ -289,13 +299,14 @@ class Client:
             self._flatten if flatten is None else arguments.flag("flatten", flatten),
         )
         limits = self._timeout if timeout is None else Timeout.of(timeout)
-        app = self._open()
+        self._check_open()
+        targets = self._targets if only is None else [self._targets[only]]
         # They know requests, which is imported at the first request and not before.
         from .call import Call
         from .retrying import Retries
 
         call = Call(
-            app,
+            Failover(targets, self._clock.now(), first),
             request,
             session=session,
             deadline=Deadline(limits, self._clock),
@@ -306,40 +317,22 @@ class Client:
         call.join()
         return Stream(call)
 
-    def _look(self) -> ChatPlan:
-        return self._at_space(lambda plan, api, deadline: plan)
-
-    def _queue_size(self) -> Optional[int]:
-        return self._at_space(lambda plan, api, deadline: api.queue_size(plan.prefix, deadline))
-
-    def _at_space(self, see: Callable[[ChatPlan, SpaceApi, Deadline], _T]) -> _T:
-        app = self._open()
-        api = app.connect()
-        try:
-            deadline = Deadline(self._timeout, self._clock)
-            plan = app.plan(api, deadline, lambda note: None, self._clock.sleep)
-            return see(plan, api, deadline)
-        finally:
-            api.release()
-
     def _check_open(self) -> None:
         if self._closed:
             raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
 
-    def _open(self) -> App:
-        self._check_open()
-        app = vars(self).get("_app")
-        if app is None:
-            from .discovery import App
+    def _make_app(self, address: Address, options: SpaceOptions) -> App:
+        from .discovery import App
 
-            if self._connection["verify"] is False:
-                _log.warning("certificates are not checked: verify=False")
-            app = App(self._address, **self._connection)
-            # Of threads that come here at once, all take the same one.
-            app = vars(self).setdefault("_app", app)
-            if self._closed:  # meanwhile, by another thread
-                app.close()
-        return app  # type: ignore[no-any-return]
+        if self._connection["verify"] is False:
+            _log.warning("certificates are not checked: verify=False")
+        app = App(address, token=options.token, auth=options.auth, **self._connection)
+        if self._closed:  # meanwhile, by another thread
+            app.close()
+        return app
+
+    def _space(self, target: Target) -> Space:
+        return Space(target, self._check_open, lambda: Deadline(self._timeout, self._clock))
 
     def __enter__(self) -> Client:
         return self
@@ -348,7 +341,7 @@ class Client:
         self.close()
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        # A copy opens its own connections, and looks at the Space by itself.
+        # A copy opens its own connections, and looks at the Spaces by itself.
         options = {
             "model": self._model,
             "system": self._system,
@@ -358,10 +351,11 @@ class Client:
             "max_retries": self._max_retries,
             **self._connection,
         }
-        return _remake, (type(self), self._address.id or self._address.url, options)
+        return _remake, (type(self), self._spaces, options)
 
     def __repr__(self) -> str:
-        return f"Client({self._address.id or self._address.url!r}, model={self._model!r})"
+        names = [target.name for target in self._targets]
+        return f"Client({names if len(names) > 1 else names[0]!r}, model={self._model!r})"
 
 
 def ask_whole(
@@ -371,8 +365,8 @@ def ask_whole(
     return client._ask(prompt, None, None, None, None, on_event, start_over=True)
 
 
-def _remake(kind: type, space: str, options: Mapping[str, Any]) -> Client:
-    client: Client = kind(space, **options)
+def _remake(kind: type, spaces: List[SpaceOptions], options: Mapping[str, Any]) -> Client:
+    client: Client = kind(spaces, **options)
     return client
 
 

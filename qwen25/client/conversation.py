@@ -14,6 +14,7 @@ from .streaming import Stream
 
 if TYPE_CHECKING:
     from .client import Client
+    from .spaces import Target
 
 #: More than a conversation has, so that a wrong file does not fill the memory.
 _MOST_BYTES = 64 << 20
@@ -25,6 +26,8 @@ class _Session:
     def __init__(self) -> None:
         self._hash: Optional[str] = None
         self._turns: List[Message] = []  # those that the session has seen
+        #: The Space that has answered last, and is asked first.
+        self.target: Optional[Target] = None
 
     def take(self, turns: List[Message]) -> Optional[str]:
         """The session, if it has seen just these turns; `keep` has to say that it may go on."""
@@ -173,6 +176,7 @@ class Conversation:
                 self._inputs,
                 start_over=start_over,
                 session=session,
+                first=self._session.target,
             )
         except QwenError as error:
             if not isinstance(error, (ConnectionFailedError, TimedOutError)):
@@ -183,6 +187,7 @@ class Conversation:
             self._add(prompt, answer)
             turn = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
             self._session.keep(stream.remembered, before + turn)
+            self._session.target = stream.target
 
         stream._on_complete = add
         return stream

@@ -14,11 +14,10 @@ from ..timeouts import Deadline
 from ..transport.address import Address
 from ..transport.connection import SessionPool
 from .space_api import SpaceApi
+from .spaces import WAKING
 
 _log = logging.getLogger("qwen25")
 
-#: The stages, as Hugging Face names them, that a Space leaves by itself for running.
-_WAKING = ("SLEEPING", "BUILDING", "APP_STARTING", "RUNNING_BUILDING", "RUNNING_APP_STARTING")
 #: Seconds between two looks at a Space that is waking.
 _LOOK_EVERY = 5.0
 
@@ -60,9 +59,13 @@ class App:
         api: SpaceApi,
         deadline: Deadline,
         notify: Callable[[Note], None],
-        wait: Callable[[float], None],
+        wait: Optional[Callable[[float], None]],
     ) -> ChatPlan:
-        """How to call the app: read once, after logging in, and waited for while it wakes up."""
+        """How to call the app: read once, after logging in.
+
+        Args:
+            wait: Sleeps while the app wakes up; `None` does not wait for that.
+        """
         plan = self._plan  # another thread may forget it meanwhile
         if plan is None:
             if self.auth is not None and not self._logged_in:
@@ -83,7 +86,7 @@ class App:
         api: SpaceApi,
         deadline: Deadline,
         notify: Callable[[Note], None],
-        wait: Callable[[float], None],
+        wait: Optional[Callable[[float], None]],
     ) -> Any:
         clock = deadline.clock
         wake = deadline.timeout.wake
@@ -97,7 +100,7 @@ class App:
                     raise
                 if stage == "RUNNING" and isinstance(error, SpaceNotFoundError):
                     raise  # it is up, and no Gradio app
-                if stage not in _WAKING:
+                if stage not in WAKING or wait is None:
                     raise _unavailable(self.address, stage, error) from error
                 if asleep_since is None:
                     asleep_since = clock.now()
@@ -124,6 +127,7 @@ class App:
 
 
 _ADVICE = {
+    "SLEEPING": "It wakes up now: try again in a minute.",
     "PAUSED": "Its owner has paused it: ask another copy of it, or one of your own.",
     "STOPPED": "Its owner has stopped it: ask another copy of it, or one of your own.",
     "RUNNING": "Hugging Face says that it runs: try again in a moment.",

@@ -28,6 +28,7 @@ from . import arguments
 from .cancellation import CancelScope
 from .limiter import AdaptiveLimiter, Permit, is_busy
 from .retrying import Retries
+from .spaces import may_move, none_answered
 from .worker import Attempt, Request, Worker
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ AHEAD = 4
 #: Seconds after which a wait is interrupted. A signal that arrives just before the wait begins, or
 #: in another thread, does not end it; nor does any on Windows. Python runs its handler then.
 _LONGEST_WAIT = 1.0
+
+#: Seconds after which a prompt is looked at again that only busy Spaces can still answer.
+_HELD = 0.1
 
 
 class Answer(NamedTuple):
@@ -59,14 +63,22 @@ class Answer(NamedTuple):
     seconds: float
     #: The number of tries; those that a busy Space refused count.
     attempts: int
+    #: The Space that gave the answer or the error: its id, or its URL if it has none.
+    space: str = ""
 
 
 class _Target:
     """What answers prompts: a worker that asks a Space, and the limiter of that Space."""
 
-    def __init__(self, client: Client, limit: int) -> None:
-        self.worker = Worker(client)
+    def __init__(self, client: Client, index: int, limit: int) -> None:
+        self.space = client._targets[index]
+        self.worker = Worker(client, index)
         self.limiter = AdaptiveLimiter(limit)
+
+    @property
+    def load(self) -> float:
+        """The share of its places that are taken."""
+        return self.limiter.in_flight / self.limiter.limit
 
 
 class _Task:
@@ -80,6 +92,7 @@ class _Task:
         self.last_sent = 0.0
         self.spent = 0.0  # seconds of its time limit that are used up
         self.retries: Optional[Retries] = None
+        self.errors: Dict[_Target, QwenError] = {}  # of the Spaces that could not answer it
         # Of the last try:
         self.target: _Target
         self.permit: Permit
@@ -124,7 +137,8 @@ class MapRun:
         self._ordered = ordered
         self._next_index = 0
         self._ready: Dict[int, Answer] = {}
-        self._target = _Target(client, workers)
+        # Each Space has a limiter of its own, and may take all workers as long as none is refused.
+        self._targets = [_Target(client, index, workers) for index in range(len(client._targets))]
         self._delayed: List[Tuple[float, int, _Task]] = []  # a heap, by the time of the next try
         self._in_flight: Dict[Future[Attempt], _Task] = {}
         self._done: SimpleQueue[Optional[Future[Attempt]]] = SimpleQueue()  # `None`: look again
@@ -157,7 +171,7 @@ class MapRun:
 
     def cancel(self) -> None:
         """Stop what runs in this process, and send no others."""
-        self._target.worker.stop()
+        self._stop_workers()
         self.finish()
 
     def _answers(self, executor: Executor) -> Generator[Answer, None, None]:
@@ -173,8 +187,12 @@ class MapRun:
             else:
                 return
 
+    def _stop_workers(self) -> None:
+        for target in self._targets:
+            target.worker.stop()
+
     def _stop(self, own: Optional[Executor]) -> None:
-        self._target.worker.stop()
+        self._stop_workers()
         for future in self._in_flight:
             future.cancel()
         if self._scope is not None:
@@ -184,11 +202,15 @@ class MapRun:
 
     def _send(self, executor: Executor) -> None:
         """Send as many prompts as there is room for."""
-        while True:
-            target = self._target_with_room()
-            task = None if target is None else self._next_task()
-            if target is None or task is None:
-                return
+        held: List[_Task] = []  # due, but only for Spaces that have no room now
+        while len(self._in_flight) < self._workers and self._with_room():
+            task = self._next_task()
+            if task is None:
+                break
+            target = next((each for each in self._with_room() if each not in task.errors), None)
+            if target is None:
+                held.append(task)
+                continue
             now = time.monotonic()
             if not task.attempts:
                 task.first_sent = now
@@ -200,9 +222,20 @@ class MapRun:
             future = executor.submit(target.worker, task.request, self._left(task), which)
             self._in_flight[future] = task
             future.add_done_callback(self._done.put)
+        for task in held:
+            self._delay(task, time.monotonic() + _HELD)
 
-    def _target_with_room(self) -> Optional[_Target]:
-        return self._target if self._target.limiter.has_room(time.monotonic()) else None
+    def _usable(self, now: float) -> List[_Target]:
+        """The Spaces with a free place. One that failed rests, unless all of them do."""
+        well = [target for target in self._targets if not target.space.rest(now)]
+        usable = well or self._targets
+        return [each for each in usable if each.limiter.in_flight < each.limiter.limit]
+
+    def _with_room(self) -> List[_Target]:
+        """The Spaces that may be asked now, the least busy first."""
+        now = time.monotonic()
+        usable = [each for each in self._usable(now) if each.limiter.has_room(now)]
+        return sorted(usable, key=lambda target: target.load)
 
     def _next_task(self) -> Optional[_Task]:
         """The next task: a due retry, else a new prompt."""
@@ -248,9 +281,11 @@ class MapRun:
         task.spent += attempt.seconds
         waited = task.last_sent - task.first_sent + attempt.queued
         self.queue_wait += (waited - self.queue_wait) / (2 * self._workers)
-        limiter, error = task.target.limiter, attempt.error
+        target, error = task.target, attempt.error
+        limiter = target.limiter
         if error is None:
             limiter.succeeded()
+            target.space.succeeded()
             self._last_success = now
         elif is_busy(error):
             limiter.refused(error, task.permit, now)
@@ -263,6 +298,8 @@ class MapRun:
             return True
         else:
             limiter.release()
+            if self._give_back(task, error, now):
+                return True
             if task.retries is None:
                 task.retries = Retries(self._max_retries)
             delay = task.retries.delay(error, _or_infinite(self._left(task).total))
@@ -273,6 +310,20 @@ class MapRun:
         self._conclude(task)
         return True
 
+    def _give_back(self, task: _Task, error: QwenError, now: float) -> bool:
+        """Let another Space answer the task, if there is one that has not failed at it."""
+        if len(self._targets) == 1 or not may_move(error):
+            return False
+        task.target.space.failed(error, now)
+        task.errors[task.target] = error
+        if len(task.errors) < len(self._targets):
+            self._delay(task, 0.0)
+            return True
+        named = [(target.space.name, each) for target, each in task.errors.items()]
+        task.attempt = task.attempt._replace(error=none_answered(named, error))
+        task.errors = {}  # a new try may go to any of them
+        return False
+
     def _delay(self, task: _Task, until: float) -> None:
         heapq.heappush(self._delayed, (until, task.index, task))
 
@@ -282,7 +333,7 @@ class MapRun:
         As long as it answers others, no task waits too long: the Space is alive, and each task
         gets its turn.
         """
-        until = self._target.limiter.blocked_until
+        until = min(target.limiter.blocked_until for target in self._targets)
         if until <= now:
             return
         delayed, self._delayed = self._delayed, []
@@ -298,19 +349,26 @@ class MapRun:
         attempt = task.attempt
         seconds = task.last_sent - task.first_sent + attempt.seconds
         self._ready[task.index] = Answer(
-            task.index, task.request.prompt, attempt.text, attempt.error, seconds, task.attempts
+            task.index,
+            task.request.prompt,
+            attempt.text,
+            attempt.error,
+            seconds,
+            task.attempts,
+            task.target.space.name,
         )
 
     def _wait_limit(self) -> float:
         """Seconds to wait for the end of a try; then a signal may be there, or a task be due."""
-        limiter = self._target.limiter
-        if self._finishing or limiter.in_flight >= limiter.limit:
+        now = time.monotonic()
+        usable = self._usable(now)
+        if self._finishing or not usable or len(self._in_flight) >= self._workers:
             return _LONGEST_WAIT
         due = self._delayed[0][0] if self._delayed else math.inf
         if not self._exhausted and self._taken < self._most_taken:
             due = 0.0  # a new prompt
-        seconds = max(limiter.blocked_until, due) - time.monotonic()
-        return min(max(seconds, 0.0), _LONGEST_WAIT)
+        opens = min(each.limiter.blocked_until for each in usable)
+        return min(max(max(opens, due) - now, 0.0), _LONGEST_WAIT)
 
     def _next_answer(self) -> Optional[Answer]:
         """The next answer to hand out, if it is there."""

@@ -55,6 +55,11 @@ class SpaceApi:
         url = f"{HUB_API}{self._pool.address.id}"
         return responses.read_stage(self._connection.fetch("GET", url, deadline))
 
+    def quota(self, deadline: Deadline) -> Optional[responses.Quota]:
+        """Ask Hugging Face for the ZeroGPU quota of `$HF_TOKEN`; `None` when it does not tell."""
+        url = f"{HUB_API}zero-gpu/quota"
+        return responses.read_quota(self._connection.fetch("GET", url, deadline))
+
     def queue_size(self, prefix: str, deadline: Deadline) -> Optional[int]:
         """How many requests wait in the queue; `None` when the app does not tell."""
         reply = self._connection.fetch("GET", f"{prefix}/queue/status", deadline)

@@ -9,6 +9,7 @@ from ..events import Event, Text
 
 if TYPE_CHECKING:
     from .call import Call
+    from .spaces import Target
 
 
 class Stream:
@@ -42,6 +43,16 @@ class Stream:
     def rewritten(self) -> bool:
         """Whether the server took back text that was handed out: the pieces are not `text` then."""
         return self._call.rewritten
+
+    @property
+    def space(self) -> str:
+        """The Space that answers: its id, or its URL if it has none."""
+        return self._call.target.name
+
+    @property
+    def target(self) -> Target:
+        """What the client knows of this Space."""
+        return self._call.target
 
     @property
     def event_id(self) -> str:

@@ -36,13 +36,14 @@ class Attempt(NamedTuple):
 
 
 class Worker:
-    """Asks one prompt a call, once: the map decides about new tries, for all its workers.
+    """Asks one Space of the client one prompt a call, once: the map decides about new tries.
 
     In another process, all prompts of one map share one copy, and so its connections.
     """
 
-    def __init__(self, client: Client, key: Optional[str] = None) -> None:
+    def __init__(self, client: Client, index: int = 0, key: Optional[str] = None) -> None:
         self._client = client
+        self._index = index
         self._key = uuid.uuid4().hex if key is None else key
         self._scope = CancelScope()
 
@@ -76,6 +77,7 @@ class Worker:
                     notice,
                     start_over=True,
                     max_retries=0,
+                    only=self._index,
                 )
                 text = stream.result()
         except QwenError as failure:
@@ -90,16 +92,16 @@ class Worker:
         self._scope.cancel()
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return _of_this_process, (self._key, self._client)
+        return _of_this_process, (self._key, self._index, self._client)
 
 
 #: The copies of workers in this process; the oldest ones are removed.
 _here: Dict[str, Worker] = {}
-_MOST_HERE = 8
+_MOST_HERE = 32
 
 
-def _of_this_process(key: str, client: Client) -> Worker:
-    worker = _here.setdefault(key, Worker(client, key))
+def _of_this_process(key: str, index: int, client: Client) -> Worker:
+    worker = _here.setdefault(key, Worker(client, index, key))
     while len(_here) > _MOST_HERE:
         _here.pop(next(iter(_here)), None)
     return worker

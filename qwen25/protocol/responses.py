@@ -31,6 +31,15 @@ _ABOUT_THE_PROMPT = (400, 413, 414, 422)
 _PROXY_HINT = "Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment."
 
 
+class Quota(NamedTuple):
+    """The ZeroGPU quota of a token, in seconds of a GPU."""
+
+    left: float
+    base: float
+    #: When it is whole again, as Hugging Face writes a time; `None` when it does not say.
+    resets_at: Optional[str]
+
+
 class Reply(NamedTuple):
     """A response that has been read."""
 
@@ -245,6 +254,20 @@ def read_queue_size(reply: Reply) -> Optional[int]:
     except (QwenError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return size if type(size) is int else None
+
+
+def read_quota(reply: Reply) -> Optional[Quota]:
+    """The ZeroGPU quota of a token; `None` when Hugging Face does not tell it."""
+    try:
+        check(reply)
+        told = json.loads(reply.body)
+        left, base = told["current"], told["base"]
+    except (QwenError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not all(type(each) in (int, float) and 0 <= each < 1e12 for each in (left, base)):
+        return None
+    resets_at = told.get("resetsAt")
+    return Quota(left, base, resets_at if isinstance(resets_at, str) else None)
 
 
 def refusal_reason(body: bytes) -> str:

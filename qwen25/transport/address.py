@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 from ..errors import InvalidRequestError, describe
 
@@ -30,17 +30,14 @@ class Address(NamedTuple):
     id: Optional[str]
 
     @classmethod
-    def of(cls, space: Optional[str]) -> Address:
+    def of(cls, space: str) -> Address:
         """Read an id, the URL of a Space's page on Hugging Face, or the URL of any app.
 
-        `None` is `$QWEN25_SPACE`, else the public Space. An id's host is its owner and name in
-        lower case, each run of other characters one hyphen.
+        An id's host is its owner and name in lower case, each run of other characters one hyphen.
 
         Raises:
             InvalidRequestError: It is neither.
         """
-        if space is None:
-            space = os.environ.get("QWEN25_SPACE") or PUBLIC_SPACE
         if not isinstance(space, str):
             raise InvalidRequestError(f"space={describe(space)} is not a string.", hint=_HINT)
         space = space.strip()
@@ -51,6 +48,12 @@ class Address(NamedTuple):
             host = re.sub(r"[^a-z0-9]+", "-", space.lower()).strip("-")
             return cls(f"https://{host}.hf.space", space)
         return cls(_root(space), None)
+
+
+def default_spaces() -> List[str]:
+    """The Spaces in `$QWEN25_SPACE`, with commas between several; else the public one."""
+    named = os.environ.get("QWEN25_SPACE", "").split(",")
+    return [space.strip() for space in named if space.strip()] or [PUBLIC_SPACE]
 
 
 def split_url(url: str) -> SplitResult:

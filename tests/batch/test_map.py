@@ -110,9 +110,9 @@ def test_unordered_answers_come_as_soon_as_they_are_ready(space, client):
     assert [answer.text for answer in answers] == ["late"]
 
 
-def test_an_answer_has_its_prompt_text_time_and_tries(client):
+def test_an_answer_has_its_prompt_text_time_tries_and_space(client):
     (answer,) = client.map(["Hi"])
-    assert answer == Answer(0, "Hi", "<Hi>", None, answer.seconds, 1)
+    assert answer == Answer(0, "Hi", "<Hi>", None, answer.seconds, 1, client.space.url)
     assert 0 < answer.seconds < 60
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from qwen25 import InvalidRequestError
-from qwen25.transport.address import Address
+from qwen25.transport.address import Address, default_spaces
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,13 @@ def test_an_id_or_a_url_is_an_address(space, url, id):
 
 
 def test_no_space_is_that_of_the_environment_or_the_public_one(monkeypatch):
-    assert Address.of(None).id == "Qwen/Qwen2.5"
+    assert default_spaces() == ["Qwen/Qwen2.5"]
     monkeypatch.setenv("QWEN25_SPACE", "http://127.0.0.1:7860")
-    assert Address.of(None).url == "http://127.0.0.1:7860"
+    assert default_spaces() == ["http://127.0.0.1:7860"]
+    monkeypatch.setenv("QWEN25_SPACE", " me/copy , a/b,")
+    assert default_spaces() == ["me/copy", "a/b"]
     monkeypatch.setenv("QWEN25_SPACE", "")
-    assert Address.of(None).id == "Qwen/Qwen2.5"
+    assert default_spaces() == ["Qwen/Qwen2.5"]
 
 
 @pytest.mark.parametrize(

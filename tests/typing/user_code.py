@@ -13,6 +13,7 @@ from qwen25 import (
     EndpointNotFoundError,
     GenerationError,
     InvalidRequestError,
+    NoSpaceAnsweredError,
     Note,
     Progress,
     ProtocolError,
@@ -23,6 +24,7 @@ from qwen25 import (
     Space,
     SpaceError,
     SpaceNotFoundError,
+    SpaceOptions,
     SpaceUnavailableError,
     Started,
     Step,
@@ -93,6 +95,8 @@ def recover(client: Client) -> str:
         return str(error.url)
     except SpaceError as error:
         return str(error.space)
+    except NoSpaceAnsweredError as error:
+        return ", ".join(str(each) for each in error.errors)
     except AuthenticationError as error:
         return str(error.status)
     except (RateLimitError, QueueFullError) as error:
@@ -111,13 +115,21 @@ def recover(client: Client) -> str:
         return error.partial
 
 
+def several() -> List[str]:
+    copy = SpaceOptions("me/copy", token="hf_...", auth=("me", "secret"))
+    with Client(["Qwen/Qwen2.5", copy]) as client:
+        with client.stream("Hi") as stream:
+            print(stream.result(), stream.space)
+        return [f"{space.name}: {space.state}" for space in client.spaces]
+
+
 def main() -> None:
     space: Space
     with Client("Qwen/Qwen2.5", token=False, auth=("me", "secret"), verify="ca.pem") as client:
         sizes: List[str] = client.models
         space = client.space
         print(sizes, space.url, space.id, space.version, space.protocol, space.endpoint)
-        print(ask(client), talk(client), recover(client))
+        print(ask(client), talk(client), recover(client), several())
         for answer in client.map(["One", "Two"], workers=2, ordered=False):
             print(answer.index, answer.text, answer.error, answer.seconds, answer.attempts)
         watch(client)

@@ -1,0 +1,98 @@
+"""Updates from a thread: the newest state soon, the last one surely, and no waiting for them."""
+
+import contextvars
+import threading
+
+import pytest
+
+from qwen25.display.live import LiveUpdater
+
+SECONDS = 30
+
+
+class Board:
+    """What is painted, and what of it has been seen."""
+
+    def __init__(self):
+        self.text = ""
+        self.seen = []
+        self.threads = set()
+        self.entered = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+
+    def paint(self):
+        self.seen.append(self.text)
+        self.threads.add(threading.current_thread())
+        self.entered.set()
+        assert self.may_end.wait(SECONDS)
+
+
+def test_a_change_is_painted_although_nothing_comes_after_it():
+    board = Board()
+    with LiveUpdater(board.paint, every=0, share=0) as updater:
+        board.text = "first"
+        updater.changed()
+        assert board.entered.wait(SECONDS)
+        assert board.seen == ["first"]
+    assert threading.current_thread() in board.threads
+    assert len(board.threads) == 2
+
+
+def test_nobody_waits_for_the_painting_and_the_last_is_painted():
+    board = Board()
+    board.may_end.clear()
+    with LiveUpdater(board.paint, every=0, share=0) as updater:
+        updater.changed()
+        assert board.entered.wait(SECONDS)
+        for number in range(1000):
+            board.text = str(number)
+            updater.changed()
+        board.may_end.set()
+    assert board.seen[-1] == "999"
+    assert len(board.seen) <= 4
+
+
+@pytest.mark.parametrize("limit", [{"every": 3600, "share": 0}, {"every": 0, "share": 1e8}])
+def test_it_pauses_between_two_paintings_but_not_at_the_end(limit):
+    board = Board()
+    with LiveUpdater(board.paint, **limit) as updater:
+        updater.changed()
+        assert board.entered.wait(SECONDS)
+        board.text = "next"
+        updater.changed()
+    assert board.seen == ["", "next"]
+
+
+def test_a_block_in_which_nothing_happens_is_painted_at_its_end():
+    board = Board()
+    with LiveUpdater(board.paint, every=0, share=0):
+        pass
+    assert board.seen and set(board.seen) == {""}
+
+
+def test_what_ends_the_painting_is_raised():
+    def paint():
+        raise BrokenPipeError("nobody reads")
+
+    with pytest.raises(BrokenPipeError):  # and at the end of the block
+        with LiveUpdater(paint, every=0, share=0) as updater:
+            with pytest.raises(BrokenPipeError):
+                while True:
+                    updater.changed()
+
+
+def test_it_paints_in_the_context_of_its_owner():
+    cell = contextvars.ContextVar("cell")
+    cell.set("the third")
+    seen = []
+    with LiveUpdater(lambda: seen.append(cell.get(None)), every=0, share=0):
+        pass
+    assert set(seen) == {"the third"}
+
+
+def test_no_thread_is_left():
+    before = set(threading.enumerate())
+    with LiveUpdater(lambda: None, every=3600, share=0) as updater:
+        updater.changed()
+    assert set(threading.enumerate()) <= before
