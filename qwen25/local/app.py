@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..sizes import CHAT_SIZES, CODER_SIZES, MATH_SIZES, SIZES
 from .errors import LocalSpaceError
-from .gguf import CHAT_SIZES, CODER_SIZES, MATH_SIZES, SIZES
 from .model import LONGEST_ANSWER, Model
 
 #: The public Space's system prompt.

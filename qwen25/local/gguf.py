@@ -7,13 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, Iterable, List, NamedTuple, Optional, Tuple, Union
 
+from ..sizes import SIZES
 from .errors import LocalSpaceError, extra_needed
-
-#: The sizes of the public Space, as its three rows of radio buttons show them.
-CHAT_SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
-MATH_SIZES = ("Math-72B", "Math-7B", "Math-1.5B")
-CODER_SIZES = ("Coder-7B", "Coder-1.5B")
-SIZES = CHAT_SIZES + MATH_SIZES + CODER_SIZES
 
 #: The one of the hub's quantizations that is fetched: the usual trade of memory for quality.
 QUANTIZATION = "q4_k_m"

