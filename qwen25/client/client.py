@@ -27,6 +27,7 @@ from ..timeouts import Clock, Deadline, Timeout
 from ..transport.address import Address
 from . import arguments
 from .conversation import Conversation
+from .imports import late_imports
 from .space import Space
 from .spaces import Failover, SpaceOptions, Target, read_spaces
 from .streaming import Stream
@@ -301,9 +302,9 @@ class Client:
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         self._check_open()
         targets = self._targets if only is None else [self._targets[only]]
-        # They know requests, which is imported at the first request and not before.
-        from .call import Call
-        from .retrying import Retries
+        with late_imports():
+            from .call import Call
+            from .retrying import Retries
 
         call = Call(
             Failover(targets, self._clock.now(), first),
@@ -322,8 +323,8 @@ class Client:
             raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
 
     def _make_app(self, address: Address, options: SpaceOptions) -> App:
-        from .discovery import App
-
+        with late_imports():
+            from .discovery import App
         if self._connection["verify"] is False:
             _log.warning("certificates are not checked: verify=False")
         app = App(address, token=options.token, auth=options.auth, **self._connection)

@@ -183,3 +183,36 @@ def test_a_child_that_drops_a_stream_leaves_the_parent_its_answer():
         assert os.waitpid(child, 0)[1] == 0
         gate.set()
         assert list(stream) == [" world"]
+
+
+NO_FILES = """
+import os, resource, sys
+from qwen25 import Client, QwenError
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+kept = []
+try:
+    while True:
+        kept.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+client = Client(sys.argv[1])
+try:
+    client.complete("Hi")
+except QwenError as error:
+    print(error.hint)
+for each in kept:
+    os.close(each)
+print(client.complete("Hi"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits open files")
+def test_a_first_request_without_a_free_file_is_told_and_can_be_made_later():
+    with FakeSpace() as space:
+        done = subprocess.run(
+            [sys.executable, "-c", NO_FILES, space.url], capture_output=True, text=True, timeout=60
+        )
+    assert done.stderr == ""
+    hint, answer = done.stdout.splitlines()
+    assert "ulimit" in hint and answer == "Hello world"
