@@ -207,6 +207,8 @@ class Connection(Watcher):
             "Accept": accept,
             # A compressor would hold bytes back.
             "Accept-Encoding": "identity",
+            # So would a cache, be it a proxy's or that of a session that was given.
+            "Cache-Control": "no-store",
         }
         if not url.startswith(HUB_API):
             headers["Referer"] = f"{root}/?__theme=system"

@@ -349,11 +349,11 @@ def file_of(response: requests.Response) -> Any:
     """http.client's response, whose `read1` hands on what has come."""
     # urllib3's own read1 is there since its version 2 only, and costs more for each event than all
     # the rest of this library.
-    fp = getattr(response.raw, "_fp", None)
-    if not hasattr(fp, "read1"):
+    if not hasattr(response.raw, "_fp"):
         warn_once("_fp")
         return _RawFile(response.raw)
-    return fp
+    fp = response.raw._fp
+    return fp if hasattr(fp, "read1") else _RawFile(response.raw)  # that of a recorder, say
 
 
 class _RawFile:
