@@ -1,0 +1,78 @@
+"""Apps of every shape, asked by the client: the text that was recorded of their pages."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from catalogue import SHAPES, shapes_of
+
+from qwen25 import Client, InvalidRequestError
+
+RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
+
+
+def recorded_shapes():
+    """The shapes that the installed Gradio has been recorded with, and that can be asked."""
+    try:
+        installed = version("gradio")
+    except ModuleNotFoundError:
+        return []
+    names = shapes_of(tuple(map(int, installed.split(".")[:2])))
+    paths = [RECORDINGS / installed / name / "walk.json" for name in names if SHAPES[name].start]
+    return [pytest.param(path, id=path.parent.name) for path in paths if path.exists()]
+
+
+@pytest.fixture(params=recorded_shapes())
+def shape(request, shape_space):
+    """The walks of a shape, and a client for an app of it."""
+    walks = json.loads(request.param.read_text(encoding="utf-8"))
+    name = request.param.parent.name
+    auth = ("user", "pass word") if name == "login" else None
+    with Client(shape_space(name), auth=auth, timeout=60) as client:
+        yield walks, client
+
+
+def messages_of(turns):
+    return [
+        {"role": role, "content": text}
+        for turn in turns
+        for role, text in zip(("user", "assistant"), turn)
+    ]
+
+
+def test_a_question_is_answered_with_what_the_page_shows(shape):
+    walks, client = shape
+    pieces = list(client.stream(walks["first"]["query"]))
+    assert "".join(pieces) == walks["first"]["text"]
+
+
+def test_a_history_reaches_the_app_or_is_refused(shape):
+    walks, client = shape
+    if "history" not in walks:
+        with pytest.raises(InvalidRequestError, match="takes no history"):
+            client.complete("hello", history=messages_of([["Who are you?", "I am an echo."]]))
+        return
+    walk = walks["history"]
+    if client.space.plan.history_route is None:
+        with pytest.raises(InvalidRequestError, match="takes none from elsewhere"):
+            client.complete(walk["query"], history=messages_of(walk["history"]))
+    else:
+        text = client.complete(walk["query"], history=messages_of(walk["history"]))
+        assert text == walk["text"]
+
+
+def test_a_conversation_is_remembered(shape):
+    """By the session, or by what is sent with each turn."""
+    walks, client = shape
+    talk = client.conversation()
+    first = talk.send(walks["first"]["query"])
+    if client.space.plan.history_route is None and not client.space.plan.keeps_session:
+        with pytest.raises(InvalidRequestError, match="takes no history"):
+            talk.send(walks["second"]["query"])
+        return
+    second = talk.send(walks["second"]["query"])
+    assert first == walks["first"]["text"]
+    assert "history=hello" in second or "history=none" in walks["second"]["text"]
