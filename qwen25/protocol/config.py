@@ -126,15 +126,18 @@ class Config(NamedTuple):
         if max(len(parts), len(dependencies)) > _MOST:
             raise ValueError(f"more than {_MOST} components or functions")
         components = {part["id"]: _component(part) for part in parts}
+        functions = tuple(
+            _function(position, dependency, components)
+            for position, dependency in enumerate(dependencies)
+        )
+        if len({function.id for function in functions}) < len(functions):
+            raise ValueError("two functions have one id")
         return cls(
             version=version,
             protocol=protocol,
             prefix=check_prefix(config.get("api_prefix")),
             components=tuple(components.values()),
-            functions=tuple(
-                _function(position, dependency, components)
-                for position, dependency in enumerate(dependencies)
-            ),
+            functions=functions,
         )
 
 

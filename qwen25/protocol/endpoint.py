@@ -17,7 +17,8 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 from ..errors import EndpointNotFoundError
 from .chatbot import AnswerFormat, MessagesFormat, TextFormat, TuplesFormat
 from .config import Component, Config, Function
-from .plan import ChatPlan, Route, Slot, Step
+from .forms import form_fields
+from .plan import ChatPlan, Field, Route, Slot, Step
 
 #: Components that a query is typed into.
 _BOXES = (
@@ -28,6 +29,8 @@ _CHOOSERS = ("radio", "dropdown")
 #: Components whose value a caller may set by label.
 _SETTABLE = ("slider", "number", "checkbox", "checkboxgroup", "textbox", *_CHOOSERS)
 _TEXTS = ("textbox", "markdown", "json")
+#: The steps of one answer, at most; no known app has more than five.
+_MOST_STEPS = 20
 _SYSTEM = ("system", "系统")
 _MODEL_NAME = re.compile(r"\d\s*b\b|qwen", re.IGNORECASE)
 
@@ -129,7 +132,7 @@ class _Page:
             chatbot = load.inputs[0] if load else None
             trigger = function.targets[0][0]
             layout = TextFormat(_tags(chatbot))
-            api = _build([function], box, 0, layout, self._config.major, trigger)
+            api = _build([function], box, 0, layout, self._config, trigger)
             if page is not None and isinstance(page.format, MessagesFormat):
                 if function.outputs[0].type == "textbox":
                     # Gradio 4.41 to 5.8: the API gives a message as what Python prints of it.
@@ -190,10 +193,9 @@ class _Page:
         if not places:
             return None
         shown = last.outputs[places[0]]
-        major = self._config.major
-        layout = _format(shown, major) if _is_chatbot(shown) else TextFormat()
+        layout = _format(shown, self._config.major) if _is_chatbot(shown) else TextFormat()
         trigger = query.id if (query.id, event) in start.targets else start.targets[0][0]
-        return _build(path, query, places[0], layout, major, trigger)
+        return _build(path, query, places[0], layout, self._config, trigger)
 
     def _path_to_answer(self, start: Function, answers: _Answers) -> Optional[List[Function]]:
         """The steps up to the one that answers: the last that does, a streaming one first."""
@@ -210,6 +212,8 @@ class _Page:
         while path[0] is not start:
             after = path[0].after
             path.insert(0, self._functions[-1 if after is None else after])
+            if len(path) > _MOST_STEPS:
+                return None
         return [one for one in path if one.remote]
 
 
@@ -261,11 +265,13 @@ def _build(
     query: Component,
     output: int,
     answer: AnswerFormat,
-    major: int,
+    config: Config,
     trigger: int,
 ) -> Route:
-    inputs = _inputs(path)
+    forms, major = form_fields(config.components), config.major
     shown = path[-1].outputs[output]
+    inputs = _inputs(path)
+    inputs += [field.component for one in inputs for field in forms.get(one.id, ())]
     history = next((one for one in inputs if _is_chatbot(one) and _is_read_first(one, path)), None)
     roles = {query.id: "query"}
     for role, component in (
@@ -280,7 +286,7 @@ def _build(
             function.id,
             trigger,
             function.name or "",
-            tuple(Slot(one, roles.get(one.id) or _role(one)) for one in function.inputs),
+            tuple(_slot(one, roles, forms) for one in function.inputs),
             tuple(one.id for one in function.outputs),
         )
         for function in path
@@ -292,6 +298,14 @@ def _build(
         None if history is None else _format(history, major),
         any(_remembers(one, path, _is_chatbot(shown)) for one in inputs),
     )
+
+
+def _slot(component: Component, roles: Dict[int, str], forms: Dict[int, List[Field]]) -> Slot:
+    fields = tuple(
+        field._replace(role=roles.get(field.component.id, field.role))
+        for field in forms.get(component.id, ())
+    )
+    return Slot(component, roles.get(component.id) or _role(component), fields)
 
 
 def _role(component: Component) -> str:

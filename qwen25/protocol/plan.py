@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ..errors import UnknownModelError
 from .chatbot import AnswerFormat
@@ -14,6 +14,14 @@ _DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
 _FAMILY = re.compile(r"^(?:qwen/)?qwen-?2\.5-|-instruct$")
 
 
+class Field(NamedTuple):
+    """One field of a form."""
+
+    key: str
+    component: Component
+    role: str
+
+
 class Slot(NamedTuple):
     """One input of a step."""
 
@@ -21,6 +29,8 @@ class Slot(NamedTuple):
     #: What goes into it: `query`, `history`, `system`, `size`, `option` for what the caller may
     #: set by label, `state` for what the server keeps itself, or `fixed` for its own value.
     role: str
+    #: Of a form: its fields, whose values stand in the form's under their keys.
+    fields: Tuple[Field, ...] = ()
 
 
 class Step(NamedTuple):
@@ -47,12 +57,14 @@ class Route(NamedTuple):
     #: Whether the app keeps the turns of a session in a state on the server.
     remembers: bool
 
-    def slots(self) -> Iterator[Slot]:
-        """The inputs of all steps."""
+    def slots(self) -> Iterator[Union[Slot, Field]]:
+        """The inputs of all steps, and the fields of forms among them."""
         for step in self.steps:
-            yield from step.slots
+            for slot in step.slots:
+                yield slot
+                yield from slot.fields
 
-    def slot(self, role: str) -> Optional[Slot]:
+    def slot(self, role: str) -> Union[None, Slot, Field]:
         """The first input of a role; `None` when there is none."""
         return next((slot for slot in self.slots() if slot.role == role), None)
 

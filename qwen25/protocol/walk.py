@@ -9,7 +9,7 @@ from ..events import Note
 from .config import Component
 from .decoder import Decoder, StepReader
 from .inputs import check_inputs
-from .plan import ChatPlan, Route
+from .plan import ChatPlan, Route, Slot
 from .prompt import ChatRequest, Query, flattened
 
 _FLATTEN = "flatten=True (--flatten) puts {} into the prompt instead."
@@ -60,9 +60,7 @@ class Walk:
         """The JSON with which the present step is put into the queue."""
         step = self._route.steps[self._index]
         return {
-            "data": [
-                None if slot.role == "state" else self._value(slot.component) for slot in step.slots
-            ],
+            "data": [None if slot.role == "state" else self._value(slot) for slot in step.slots],
             "event_data": None,
             "fn_index": step.fn_index,
             "trigger_id": step.trigger_id,
@@ -101,11 +99,17 @@ class Walk:
             self._shown[component] = value
         self._index += 1
 
-    def _value(self, component: Component) -> Any:
-        number = component.id
+    def _value(self, slot: Slot) -> Any:
+        number = slot.component.id
         if number in self._shown:
             return self._shown[number]
-        return self._given[number] if number in self._given else component.value
+        value = self._given[number] if number in self._given else slot.component.value
+        fields = {
+            field.key: self._given[field.component.id]
+            for field in slot.fields
+            if field.component.id in self._given
+        }
+        return {**value, **fields} if fields else value
 
     def _values(
         self, query: Query, size: Optional[str], inputs: Mapping[str, Any]

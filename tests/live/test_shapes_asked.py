@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from catalogue import SHAPES, shapes_of
 
-from qwen25 import Client, InvalidRequestError
+from qwen25 import Client, InvalidRequestError, Note
 
 RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
 
@@ -76,3 +76,32 @@ def test_a_conversation_is_remembered(shape):
     second = talk.send(walks["second"]["query"])
     assert first == walks["first"]["text"]
     assert "history=hello" in second or "history=none" in walks["second"]["text"]
+
+
+def test_a_session_ends_with_a_turn_that_is_undone(shape):
+    """It has seen the turn, and nothing can take that back."""
+    walks, client = shape
+    if not client.space.plan.keeps_session:
+        return
+    talk = client.conversation()
+    first = talk.stream(walks["first"]["query"])
+    first.result()
+    second = talk.stream(walks["second"]["query"])
+    assert (second.session_hash, second.result()) == (first.session_hash, walks["second"]["text"])
+    talk.undo()
+    with pytest.raises(InvalidRequestError, match="keeps the turns in its own session"):
+        talk.send(walks["second"]["query"])
+    talk.clear()
+    third = talk.stream(walks["first"]["query"])
+    assert third.session_hash != first.session_hash
+    assert third.result() == walks["first"]["text"]
+
+
+def test_what_has_no_place_goes_into_the_prompt_when_that_is_wanted(shape):
+    walks, client = shape
+    notes = []
+    history = messages_of([["Who are you?", "I am an echo."]])
+    told = client.complete("hello", history=history, flatten=True, on_event=notes.append)
+    if client.space.plan.history_route is None:
+        assert "User: Who are you?\n\nAssistant: I am an echo.\n\nUser: hello" in told
+        assert [note for note in notes if isinstance(note, Note)]

@@ -218,3 +218,16 @@ class TestRequests:
         assert (plan.endpoint, plan.route.steps[0].fn_index) == ("coder", 1)
         with pytest.raises(EndpointNotFoundError, match="'writer' is not there"):
             plan_of(FOLDER / version / "two_chats", "writer")
+
+
+@pytest.mark.parametrize("version", ["5.50.0", "6.31.0"])
+def test_a_form_takes_model_system_prompt_and_inputs(version):
+    """As on the page of Qwen3's demo, which modelscope_studio makes."""
+    plan = plan_of(FOLDER / version / "qwen3_demo")
+    request = ChatRequest(
+        Query.of("hello", system="Be brief."), "Qwen3-32B", {"Thinking budget": "7"}
+    )
+    form = {"model": "qwen3-32b", "sys_prompt": "Be brief.", "thinking_budget": 7}
+    assert Walk(plan, request).body("session")["data"] == ["hello", form, None, None]
+    with pytest.raises(InvalidRequestError, match="the most is 38"):
+        Walk(plan, ChatRequest(Query.of("hello"), inputs={"Thinking budget": 39}))
