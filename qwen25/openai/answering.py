@@ -26,8 +26,8 @@ class Answering:
         self.client = client
         self.models = models
 
-    def answer(self, request: Request) -> Tuple[Dict[str, Any], List[str]]:
-        """The whole answer, and the notes that came with it."""
+    def answer(self, request: Request, **more: Any) -> Tuple[Dict[str, Any], List[str]]:
+        """The whole answer, and the notes that came with it; `more` is for `Client.complete`."""
         notes: List[str] = []
         choices = []
         for prompt in _asked(request):
@@ -37,8 +37,8 @@ class Answering:
         told = usage(request.prompts, (choice.text for choice in choices))
         return whole(self._head(request), choices, told), notes
 
-    def stream(self, request: Request) -> Generator[Item, None, None]:
-        """The answer in chunks, and the events between them."""
+    def stream(self, request: Request, **more: Any) -> Generator[Item, None, None]:
+        """The answer in chunks, and the events between them; `more` is for `Client.stream`."""
         chunks: Optional[Chunks] = None
         said: List[str] = []
         for index, prompt in enumerate(_asked(request)):

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import os
-from typing import Any, AsyncIterator, Callable, Collection, List, Mapping, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, Collection, List, Mapping, Optional, Tuple, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,7 +33,10 @@ from .models import Models
 from .requests import Request, chat_request, completion_request, loads
 
 _log = logging.getLogger("qwen25")
+T = TypeVar("T")
 
+#: How many lists of models are made at once, and how many more wait.
+LOOKS, LOOKS_WAITING = 4, 64
 #: The largest body of a request, in bytes.
 LARGEST_BODY = 8 * 1024 * 1024
 #: Seconds for a body to come.
@@ -115,6 +118,8 @@ class _Routes:
         self._answering = answering
         self._admission = admission
         self._client = AsyncClient.of(answering.client)
+        # A list of models does not wait for answers, and neither takes a thread for each caller.
+        self._looks = Admission(LOOKS, LOOKS_WAITING)
 
     def routes(self) -> List[Route]:
         return [
@@ -139,9 +144,15 @@ class _Routes:
 
     async def _model(self, http: HttpRequest) -> Response:
         name = http.path_params["name"]
-        known = self._client.run(lambda client: self._answering.models.answering(client, name))
-        await unless_left(known, left(http.receive))
+        await self._look(http, lambda client: self._answering.models.answering(client, name))
         return _Json(responses.model(name))
+
+    async def _look(self, http: HttpRequest, work: Callable[[Client], T]) -> T:
+        async def look() -> T:
+            async with self._looks.place():
+                return await self._client.run(work)
+
+        return await unless_left(look(), left(http.receive))
 
     async def _health(self, http: HttpRequest) -> Response:
         admission = self._admission

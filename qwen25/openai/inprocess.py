@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Generator, Iterator, Mapping, Optional, 
 
 from ..client.client import Client
 from ..errors import InvalidRequestError
+from ..timeouts import Timeout
 from . import responses
 from .answering import Answering, Item
 from .models import Models
@@ -118,15 +119,18 @@ class _Completions:
         self._answering = answering
         self._read = read
 
-    def create(self, **fields: Any) -> Union[Record, RecordStream]:
+    def create(
+        self, *, timeout: Union[None, float, Timeout] = None, **fields: Any
+    ) -> Union[Record, RecordStream]:
         """Ask; the arguments are those of the openai package.
 
-        The answer has the package's shape. With `stream=True` it is an iterator of chunks.
+        The answer has the package's shape. With `stream=True` it is an iterator of chunks, and
+        nothing is asked before the first is wanted. `timeout` is that of `Client.complete`.
         """
         request = self._read(fields)
         if request.stream:
-            return RecordStream(_chunks(self._answering.stream(request)))
-        answer: Record = _record(self._answering.answer(request)[0])
+            return RecordStream(_chunks(self._answering.stream(request, timeout=timeout)))
+        answer: Record = _record(self._answering.answer(request, timeout=timeout)[0])
         return answer
 
 
