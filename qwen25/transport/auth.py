@@ -25,7 +25,7 @@ class TokenAuth(requests.auth.AuthBase):
         self._host: Optional[str] = None
         if isinstance(token, str):
             self._token = _token(token, "The token")
-            self._host = _host_asked(address.url)
+            self._host = urlsplit(asked_url(address.url)).netloc
         elif token is None:
             self._token = _token(os.environ.get("HF_TOKEN", ""), "HF_TOKEN") or None
 
@@ -61,14 +61,14 @@ class SecureCookies(RequestsCookieJar):
         return cookies
 
 
-def _host_asked(url: str) -> str:
-    """The host and port of a URL as requests writes them: small letters, and ASCII only."""
+def asked_url(url: str) -> str:
+    """The root of an app as requests asks for it: a host in small letters, and ASCII only."""
     request = requests.PreparedRequest()
     try:
         request.prepare_url(url, None)
     except (requests.RequestException, UnicodeError):
-        return ""  # nothing can be asked there, and that will be said
-    return urlsplit(request.url or "").netloc
+        return url  # nothing can be asked there, and the first request will say so
+    return (request.url or url).rstrip("/")
 
 
 def _token(token: str, name: str) -> str:

@@ -18,7 +18,7 @@ from ..protocol.responses import Reply
 from ..timeouts import Deadline
 from ..version import __version__
 from .address import Address
-from .auth import SecureCookies, TokenAuth
+from .auth import SecureCookies, TokenAuth, asked_url
 from .body import drain, live_chunks, start_of_body, whole_body
 from .exceptions import TRANSLATED, translate
 from .sockets import Watcher, shut_down
@@ -44,7 +44,7 @@ class SessionPool:
         verify: Union[bool, str],
         session: Optional[requests.Session],
     ) -> None:
-        self.address = address
+        self.address = address._replace(url=asked_url(address.url))
         self.auth = TokenAuth(address, token)
         self.proxies = None if proxy is None else {"http": proxy, "https": proxy}
         self.headers = dict(headers or {})

@@ -1,9 +1,13 @@
 """Whatever a server says, only the server that was given is asked: looked at on the wire."""
 
+import json
+import socket
+
 import pytest
 import requests
 import responses
 from recordings import config
+from servers import server
 
 import qwen25
 from qwen25 import Client
@@ -95,3 +99,44 @@ def test_a_redirect_with_a_trick_is_told_and_not_followed(where, location):
         assert other.requests == []
         paths = [request.path for request in space.requests]
         assert "/x" not in paths
+
+
+@pytest.mark.parametrize("options", [{}, {"token": "hf_mine", "headers": {"X-Key": "k"}}])
+def test_a_host_and_a_path_that_are_not_ascii_are_asked(options):
+    """Through a proxy, which sees what is asked."""
+    asked = []
+    with FakeSpace() as space:
+        wiring = json.dumps(space.wiring()).encode()
+    done = {"msg": "process_completed", "success": True}
+    done["output"] = {"data": ["", [["Hi", "Hello"]], ""]}
+    answers = {
+        b"/queue/join": b'\r\n{"event_id": "e1"}',
+        b"/queue/data": b"Content-Type: text/event-stream\r\n\r\ndata: %s\n\n"
+        % json.dumps(done).encode(),
+        b"/config": b"\r\n" + wiring,
+    }
+
+    def handle(connection, over):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65536)
+        asked.append(head)
+        target = head.split()[1]
+        answer = next(each for path, each in answers.items() if path in target)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + answer)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+    url = "http://\u4f8b\u3048.example/\u65e5\u672c"
+    with server(handle) as port:
+        with Client(url, proxy=f"http://127.0.0.1:{port}", max_retries=0, **options) as client:
+            assert client.complete("Hi") == "Hello"
+    root = b"http://xn--r8jz45g.example/%E6%97%A5%E6%9C%AC"
+    assert [head.split()[1].partition(b"?")[0][len(root) :] for head in asked] == [
+        b"/config",
+        b"/queue/join",
+        b"/queue/data",
+    ]
+    assert all(head.split()[1].startswith(root) for head in asked)
+    assert all((b"hf_mine" in head) == bool(options) for head in asked)
