@@ -9,6 +9,7 @@
 The standard library is all it needs. `docs/testing.md` tells the rest.
 """
 
+from .recording import NotRecordedError, record, replay
 from .server import Request
 from .space import FakeSpace, Question
 from .steps import (
@@ -37,6 +38,7 @@ __all__ = [
     "Hang",
     "Heartbeat",
     "Message",
+    "NotRecordedError",
     "Question",
     "Raw",
     "Repeat",
@@ -44,4 +46,6 @@ __all__ = [
     "Reply",
     "Request",
     "Reset",
+    "record",
+    "replay",
 ]
