@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import time
 from typing import Callable, List, Optional, TypeVar
 
@@ -20,6 +21,11 @@ _PATIENCE = 30.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_space_options(parser)
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="print what a bug report needs: versions, and the app's functions; no secret",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,13 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = _PATIENCE if arguments.timeout is None else arguments.timeout
     # The state of a sleeping Space is the answer: do not wait until it is up.
     limits = Timeout(total=seconds, wake=0.001)
+    if arguments.report:
+        _show_versions()
     codes: List[int] = []
     with client_of(arguments, timeout=limits) as client:
         for space in client.spaces:
             if codes:
                 print_line("")
             try:
-                _show(space)
+                _report(space) if arguments.report else _show(space)
                 codes.append(0)
             except QwenError as error:
                 if len(client.spaces) == 1:
@@ -63,6 +71,24 @@ def _show(space: Space) -> None:
     if quota is not None:
         again = "" if quota.resets_at is None else f", whole again at {quota.resets_at}"
         print_line(f"Quota     {quota.left:g} of {quota.base:g} s of ZeroGPU left{again}")
+
+
+def _show_versions() -> None:
+    from importlib import metadata
+
+    print_line(f"Python    {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in ("qwen25", "requests", "urllib3", "sseclient-py"):
+        try:
+            found = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found = "not installed"
+        print_line(f"Package   {package} {found}")
+
+
+def _report(space: Space) -> None:
+    print_line(f"Space     {f'{space.id} at ' if space.id else ''}{space.url}")
+    for line in space.report():
+        print_line(line)
 
 
 def _unless_refused(ask: Callable[[], Optional[_T]]) -> Optional[_T]:

@@ -201,6 +201,7 @@ class Call:
                 raise
             self._reread = True
             self._app.forget()
+            self._session = None  # one that was restarted knows no session
             return self._join()
         for note in self._walk.notes:
             self._tell_early(note)

@@ -43,7 +43,7 @@ class App:
         self.auth = auth
         self._pool = SessionPool(address, **options)
         self._logged_in = False
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._plan: Optional[ChatPlan] = None
 
     def connect(self) -> SpaceApi:
@@ -68,13 +68,23 @@ class App:
         """
         plan = self._plan  # another thread may forget it meanwhile
         if plan is None:
-            if self.auth is not None and not self._logged_in:
-                api.log_in(self.auth, deadline)
-                self._logged_in = True
-            config = Config.of(self._config(api, deadline, notify, wait))
-            self._plan = plan = find_plan(config, self._endpoint)
+            config = self.config(api, deadline, notify, wait)
+            self._plan = plan = find_plan(config, self.endpoint)
             _log.debug("the function that answers is %r", plan.endpoint)
         return plan
+
+    def config(
+        self,
+        api: SpaceApi,
+        deadline: Deadline,
+        notify: Callable[[Note], None],
+        wait: Optional[Callable[[float], None]],
+    ) -> Config:
+        """What the app says of itself, read now; the arguments are those of `plan`."""
+        if self.auth is not None and not self._logged_in:
+            api.log_in(self.auth, deadline)
+            self._logged_in = True
+        return Config.of(self._config(api, deadline, notify, wait))
 
     def forget(self) -> None:
         """The app answers as if it had been changed: log in and look at it once more."""

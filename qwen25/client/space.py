@@ -86,6 +86,16 @@ class Space:
         """The plan in words: a line for each step, for the history, and for each input."""
         return self.plan.describe()
 
+    def report(self) -> List[str]:
+        """What a bug report needs to know of the app, in lines: its functions, and no secret."""
+        from ..protocol.report import report_lines  # not at the top: importing this stays fast
+
+        def read(app: App, api: SpaceApi, deadline: Deadline) -> List[str]:
+            config = app.config(api, deadline, lambda note: None, deadline.clock.sleep)
+            return report_lines(config, app.endpoint)
+
+        return self._ask(read)
+
     def queue_size(self) -> Optional[int]:
         """Ask how many requests wait in its queue; `None` when it does not tell."""
         return self._look(lambda plan, api, deadline: api.queue_size(plan.prefix, deadline))

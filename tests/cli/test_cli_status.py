@@ -13,7 +13,7 @@ from command import run
 import qwen25
 from qwen25.cli import status
 from qwen25.client.space_api import SpaceApi
-from qwen25.testing import FakeSpace
+from qwen25.testing import FakeSpace, Reply
 
 
 @pytest.mark.parametrize("command", [["models"], ["--timeout", "9", "models"]])
@@ -102,3 +102,26 @@ def test_status_says_that_a_space_sleeps_and_does_not_wait_for_it(monkeypatch):
     with pytest.raises(qwen25.SpaceUnavailableError) as caught:
         status.run(arguments)
     assert caught.value.stage == "SLEEPING"
+
+
+def test_a_report_has_the_wiring_and_no_secret():
+    with FakeSpace(auth=("name", "hunter2")) as space:
+        secrets = {"QWEN25_AUTH": "name:hunter2", "HF_TOKEN": "hf_secret"}
+        done = run("status", "--report", space=space.url, **secrets)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert any(line.startswith("Package   requests ") for line in lines)
+    assert any(line.startswith("Step      /model_chat, function 3") for line in lines)
+    assert any(
+        line.startswith("Function  3 /model_chat, submit of 25: textbox 25") for line in lines
+    )
+    for secret in (b"hunter2", b"hf_secret", b"created by Alibaba"):
+        assert secret not in done.stdout
+
+
+def test_a_report_says_why_an_app_is_refused():
+    empty = {"version": "6.0.0", "protocol": "sse_v3", "components": [], "dependencies": []}
+    with FakeSpace(config=Reply(200, json.dumps(empty))) as space:
+        done = run("status", "--report", space=space.url)
+    assert done.returncode == 0
+    assert b"Refused   The app has no chat function" in done.stdout
