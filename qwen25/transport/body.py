@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import sys
 import time
 import zlib
 from http.client import HTTPException
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from ..protocol.origins import host
 from ..timeouts import Deadline
-from .exceptions import TRANSLATED, translate
+from .exceptions import TRANSLATED, from_user_code, translate
 from .sockets import let_wait
 from .urllib3_hooks import READ_SIZE, file_of, socket_of
 
@@ -103,6 +104,8 @@ def drain(response: requests.Response, deadline: Deadline) -> bool:
         while fp.read1(READ_SIZE):
             pace()
     except (OSError, HTTPException, urllib3.exceptions.HTTPError) as error:
+        if from_user_code(error) is error:
+            raise
         # The answer is complete; a connection that ends badly now is only not used again.
         _log.debug("the stream did not end well: %s", error)
     if not getattr(fp, "isclosed", bool)():
@@ -130,6 +133,7 @@ def _read_all(
     read: Callable[[], bytes],
     broken: Type[ConnectionFailedError],
 ) -> Iterator[bytes]:
+    handled = sys.exc_info()[1]
     inflate = _inflater(response, deadline)
     pace = _pace(response, deadline.read_timeout)
     try:
@@ -143,6 +147,12 @@ def _read_all(
             pace()
             data = read()
     except TRANSLATED as error:
+        own = from_user_code(error, handled)
+        try:
+            if own is not None:
+                raise own from own.__cause__
+        finally:
+            del own  # which holds this frame
         raise translate(error, deadline, host(response.url), broken) from error
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import socket
+import sys
 import time
 from typing import Any, Iterator, List, Mapping, Optional, Tuple, Union
 
@@ -20,7 +21,7 @@ from ..version import __version__
 from .address import Address
 from .auth import SecureCookies, TokenAuth, asked_url
 from .body import drain, live_chunks, start_of_body, whole_body
-from .exceptions import TRANSLATED, translate
+from .exceptions import TRANSLATED, from_user_code, translate
 from .sockets import Watcher, shut_down
 from .urllib3_hooks import Watch, limit_session, socket_of
 
@@ -218,6 +219,7 @@ class Connection(Watcher):
             raise deadline.timeout_error()
         if self.cancelled:
             raise InvalidRequestError("The request was closed while it waited.")
+        handled = sys.exc_info()[1]
         try:
             with self._watching(deadline):
                 response = self.session.request(
@@ -233,9 +235,15 @@ class Connection(Watcher):
                     stream=True,
                     **arguments,
                 )
-        except TRANSLATED as error:
-            raise translate(error, deadline, host(url)) from error
-        except ValueError as error:
+        except (ValueError,) + TRANSLATED as error:
+            own = from_user_code(error, handled)
+            try:
+                if own is not None:
+                    raise own from own.__cause__
+            finally:
+                del own  # which holds this frame
+            if isinstance(error, TRANSLATED):
+                raise translate(error, deadline, host(url)) from error
             # requests reads where a redirect leads, although it does not follow it.
             raise ProtocolError(
                 f"{host(url)} redirects to something that is no address.",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
+import signal
 import socket
 import ssl
 import zlib
-from typing import Callable, Iterator, List, Optional, Tuple, Type
+from types import CodeType, TracebackType
+from typing import Callable, Iterator, List, Optional, Set, Tuple, Type
 
 import requests
 import urllib3
@@ -141,6 +144,80 @@ def translate(
             hint="`partial` holds what came. Ask again.",
         )
     return meaning(error, deadline, host)
+
+
+def from_user_code(
+    error: BaseException, handled: Optional[BaseException] = None
+) -> Optional[BaseException]:
+    """What the user's own code raised, if a library took that for an error of the network.
+
+    Such code is a signal handler, which may raise at any moment, or the hook of a session.
+
+    Args:
+        handled: The exception that was being handled when the request began, if there was one.
+    """
+    handlers = _signal_handlers()
+    seen = [] if handled is None else [handled]
+    waiting = [error]
+    found: Optional[BaseException] = None
+    while waiting:
+        link = waiting.pop()
+        if any(link is each for each in seen):
+            continue
+        seen.append(link)
+        codes = [step.tb_frame.f_code for step in _steps(link.__traceback__)]
+        if any(code in handlers for code in codes):
+            found = link  # the last one: what wraps it may have its traceback
+        # urllib3 keeps some only as arguments of others.
+        behind = [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+        behind.append(getattr(link, "original_error", None))
+        reasons = [each for each in behind if isinstance(each, BaseException)]
+        waiting += reasons
+        leaf = not any(each is not handled for each in reasons)
+        if leaf and codes and not isinstance(link, _OF_THE_NETWORK):
+            if not _is_library(codes[-1].co_filename):
+                found = link
+    return found
+
+
+#: Types that code outside of the network does not raise by chance; a test may raise them for it.
+_OF_THE_NETWORK = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    socket.gaierror,
+)
+_LIBRARIES = (
+    os.path.dirname(os.__file__),
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))),  # this package
+)
+
+
+def _is_library(path: str) -> bool:
+    return (
+        path.startswith(_LIBRARIES)
+        or path.startswith("<frozen")
+        or "site-packages" in path
+        or "dist-packages" in path
+    )
+
+
+def _signal_handlers() -> Set[CodeType]:
+    codes: Set[CodeType] = set()
+    for number in signal.Signals:
+        handler = signal.getsignal(number)
+        handler = getattr(handler, "func", handler)  # of functools.partial
+        if callable(handler) and not isinstance(handler, signal.Handlers):
+            call = handler if hasattr(handler, "__code__") else getattr(handler, "__call__")
+            if hasattr(call, "__code__"):
+                codes.add(call.__code__)
+    return codes
+
+
+def _steps(traceback: Optional[TracebackType]) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _given_up_by_the_system(error: BaseException) -> bool:

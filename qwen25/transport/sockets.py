@@ -10,6 +10,8 @@ import struct
 import time
 from typing import Any, Callable, Iterable, Optional, Tuple
 
+from .exceptions import from_user_code
+
 
 class Watcher:
     """Who makes the requests of a session: is told of its sockets, and limits their waits."""
@@ -80,8 +82,10 @@ def first_connected(
             if watcher is not None:
                 watcher.has_connected(sock)
             return sock
-        except OSError as error:
+        except BaseException as error:
             sock.close()
+            if not isinstance(error, OSError) or from_user_code(error) is error:
+                raise  # what a signal handler raised is no reason to try the next address
             failure = error
     raise failure
 
