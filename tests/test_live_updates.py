@@ -1,6 +1,10 @@
 """Updates from a thread: the newest state soon, the last one surely, and no waiting for them."""
 
 import contextvars
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -21,7 +25,7 @@ class Board:
         self.may_end = threading.Event()
         self.may_end.set()
 
-    def paint(self):
+    def update(self):
         self.seen.append(self.text)
         self.threads.add(threading.current_thread())
         self.entered.set()
@@ -30,7 +34,7 @@ class Board:
 
 def test_a_change_is_painted_although_nothing_comes_after_it():
     board = Board()
-    with LiveUpdater(board.paint, every=0, share=0) as updater:
+    with LiveUpdater(board.update, every=0, share=0) as updater:
         board.text = "first"
         updater.changed()
         assert board.entered.wait(SECONDS)
@@ -42,7 +46,7 @@ def test_a_change_is_painted_although_nothing_comes_after_it():
 def test_nobody_waits_for_the_painting_and_the_last_is_painted():
     board = Board()
     board.may_end.clear()
-    with LiveUpdater(board.paint, every=0, share=0) as updater:
+    with LiveUpdater(board.update, every=0, share=0) as updater:
         updater.changed()
         assert board.entered.wait(SECONDS)
         for number in range(1000):
@@ -56,7 +60,7 @@ def test_nobody_waits_for_the_painting_and_the_last_is_painted():
 @pytest.mark.parametrize("limit", [{"every": 3600, "share": 0}, {"every": 0, "share": 1e8}])
 def test_it_pauses_between_two_paintings_but_not_at_the_end(limit):
     board = Board()
-    with LiveUpdater(board.paint, **limit) as updater:
+    with LiveUpdater(board.update, **limit) as updater:
         updater.changed()
         assert board.entered.wait(SECONDS)
         board.text = "next"
@@ -66,17 +70,17 @@ def test_it_pauses_between_two_paintings_but_not_at_the_end(limit):
 
 def test_a_block_in_which_nothing_happens_is_painted_at_its_end():
     board = Board()
-    with LiveUpdater(board.paint, every=0, share=0):
+    with LiveUpdater(board.update, every=0, share=0):
         pass
     assert board.seen and set(board.seen) == {""}
 
 
 def test_what_ends_the_painting_is_raised():
-    def paint():
+    def update():
         raise BrokenPipeError("nobody reads")
 
     with pytest.raises(BrokenPipeError):  # and at the end of the block
-        with LiveUpdater(paint, every=0, share=0) as updater:
+        with LiveUpdater(update, every=0, share=0) as updater:
             with pytest.raises(BrokenPipeError):
                 while True:
                     updater.changed()
@@ -96,3 +100,77 @@ def test_no_thread_is_left():
     with LiveUpdater(lambda: None, every=3600, share=0) as updater:
         updater.changed()
     assert set(threading.enumerate()) <= before
+
+
+def interrupted_at(number):
+    """Use an updater, with a Ctrl-C at a line of its module; whether there are that many lines."""
+    lines = 0
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if not frame.f_code.co_filename.endswith("live.py"):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == number:
+                raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with LiveUpdater(lambda: None, every=0.001, share=0) as updater:
+            updater.changed()
+            updater.changed()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+def test_an_interrupt_at_any_line_leaves_no_thread():
+    before = set(threading.enumerate())
+    number = 1
+    while interrupted_at(number):
+        number += 1
+        for thread in set(threading.enumerate()) - before:
+            if thread.is_alive():
+                assert thread.daemon
+                thread.join(SECONDS)
+                assert not thread.is_alive()
+    assert number > 15
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_process_that_is_interrupted_often_ends_by_itself():
+    code = """if True:
+        import threading
+        from qwen25.display.live import LiveUpdater
+        for _ in range(40):
+            try:
+                print("ready", flush=True)
+                while True:
+                    with LiveUpdater(lambda: None, every=0, share=0) as updater:
+                        updater.changed()
+            except KeyboardInterrupt:
+                pass
+        for thread in threading.enumerate():
+            if thread.daemon and thread.is_alive():
+                thread.join()
+        print("ended", flush=True)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = threading.Timer(SECONDS * 3, process.kill)
+        watchdog.start()
+        try:
+            for number in range(40):
+                assert process.stdout.readline() == "ready\n"
+                # Later and later, into other moments of it.
+                watchdog.finished.wait(0.0007 * number)
+                process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "ended\n"
+            assert process.wait() == 0
+        finally:
+            watchdog.cancel()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable
+from queue import Empty, SimpleQueue
+from typing import Callable, Optional
 
 
 class LiveUpdater:
@@ -29,10 +29,15 @@ class LiveUpdater:
         self._update = update
         self._every = every
         self._share = share
-        self._changed = threading.Event()
-        self._closing = threading.Event()
-        self._pool = ThreadPoolExecutor(1)
-        self._running: Future[None]
+        self._context = contextvars.copy_context()
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[BaseException] = None
+        self._stale = False
+        self._closed = False
+        # What the owner shares with the thread is single values, a lock that is never waited for,
+        # and a queue in C: Ctrl-C in a `with` block of a lock, or in an Event, may leave it locked.
+        self._running = threading.Lock()
+        self._wake: SimpleQueue[None] = SimpleQueue()
 
     def changed(self) -> None:
         """Report that there is something new to show.
@@ -40,25 +45,50 @@ class LiveUpdater:
         Raises:
             Exception: The one that ended the updates.
         """
-        self._changed.set()
-        if self._running.done():
-            self._running.result()
+        self._stale = True
+        if self._error is not None:
+            raise self._error
+        if self._running.acquire(blocking=False):
+            # A thread ends as soon as there is nothing to show. So Ctrl-C cannot leave one behind,
+            # wherever it comes, and as a daemon the thread cannot keep Python running.
+            run = self._context.copy().run
+            self._thread = threading.Thread(target=run, args=(self._run,), daemon=True)
+            self._thread.start()
 
     def __enter__(self) -> LiveUpdater:
-        self._running = self._pool.submit(contextvars.copy_context().run, self._run)
+        self._context = contextvars.copy_context()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._changed.set()
-        self._pool.shutdown()
-        self._running.result()
+        self._closed = True
+        self._wake.put(None)
+        # A thread whose start was interrupted is not alive, and finds that this is closed.
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
         self._update()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            self._changed.wait()
-            self._changed.clear()
-            began = time.monotonic()
-            self._update()
-            self._closing.wait(max(self._every, self._share * (time.monotonic() - began)))
+        while True:
+            while self._stale and not self._closed:
+                self._stale = False
+                began = time.monotonic()
+                try:
+                    self._update()
+                # The owner gets it, from `changed` or at the end of the block.
+                except BaseException as error:
+                    self._error = error
+                    return
+                try:
+                    self._wake.get(timeout=max(self._every, self._share * _since(began)))
+                except Empty:
+                    pass
+            self._running.release()
+            # A change that came just before the release has not started a thread.
+            if not self._stale or self._closed or not self._running.acquire(blocking=False):
+                return
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
