@@ -28,7 +28,7 @@ class StatusLine:
         if isinstance(event, Note) and event.level != "info":
             # A warning of the app stays true when the answer comes.
             self.clear()
-            print_notice(f"{event.level}: {event.text}")
+            print_notice(f"{event.level}: {status_text(event)}")
         else:
             self._show(status_text(event))
 

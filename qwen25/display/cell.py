@@ -158,7 +158,7 @@ class _PlainOutput:
         """Add a piece."""
         if piece:
             self._begun = True
-            sys.stdout.write(escape_controls(piece))
+            sys.stdout.write(_encodable(escape_controls(piece)))
             sys.stdout.flush()
 
     def rewrite(self, text: str) -> None:
@@ -177,3 +177,9 @@ class _PlainOutput:
         if self._begun:
             sys.stdout.write("\n")
             sys.stdout.flush()
+
+
+def _encodable(text: str) -> str:
+    """The text, with a `?` for each character that standard output has no bytes for."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

@@ -1,22 +1,30 @@
-"""Control characters: what a text that somebody else wrote must not do to those who see it."""
+"""Control characters: what an untrusted text must not do to the terminal of its reader."""
 
 from __future__ import annotations
 
 from typing import Dict, Optional
 
-# Whoever writes an answer must not be able to move the cursor, set colours, or write into the
-# clipboard of whoever reads it. C0 controls and DEL become their pictures; C1 controls, and the
-# characters that make text run the other way than it is written, become U+FFFD. A carriage return
-# could hide what stands before it, and is left out.
-_HARMLESS: Dict[int, Optional[int]] = {code: 0x2400 + code for code in range(0x20)}
-_HARMLESS.update(
-    dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+# The author of a text must not move the cursor, set colours, or write to the reader's clipboard.
+# C0 controls and DEL become their pictures. C1 controls, characters that change the direction of
+# text, and lone surrogates, which no encoding has, become U+FFFD. A carriage return could hide
+# the text before it, and is left out.
+_REPLACED: Dict[int, Optional[int]] = {code: 0x2400 + code for code in range(0x20)}
+_REPLACED.update(
+    dict.fromkeys(
+        [
+            *range(0x80, 0xA0),
+            *range(0x202A, 0x202F),
+            *range(0x2066, 0x206A),
+            *range(0xD800, 0xE000),
+        ],
+        0xFFFD,
+    )
 )
-_HARMLESS[0x7F] = 0x2421
-_HARMLESS[ord("\r")] = None
-del _HARMLESS[ord("\n")], _HARMLESS[ord("\t")]
+_REPLACED[0x7F] = 0x2421
+_REPLACED[ord("\r")] = None
+del _REPLACED[ord("\n")], _REPLACED[ord("\t")]
 
 
 def escape_controls(text: str) -> str:
-    """The text without anything that a terminal would obey, but for newlines and tabs."""
-    return text.translate(_HARMLESS)
+    """The text with nothing that a terminal obeys, except newlines and tabs."""
+    return text.translate(_REPLACED)

@@ -129,6 +129,23 @@ def test_the_place_in_the_queue_is_shown_until_text_comes(kernel):
     assert cell.text == "Hello"
 
 
+def test_odd_events_and_lone_surrogates_are_shown(kernel):
+    code = """if True:
+        from qwen25 import Note, Progress, Queued, Started, Step, Text
+        from qwen25.notebook import show
+        class Answer:
+            text, rewritten = "", False
+            def events(self):
+                yield from [Queued(10**5000, None), Started(10**5000), Note("info", "a\\ud800\\nb")]
+                yield from [Progress((Step(desc=[10**5000]),)), Text("c\\ud800")]
+            def __enter__(self): return self
+            def __exit__(self, *_): pass
+        show(Answer())
+    """
+    cell = kernel.run(code)
+    assert cell.text == "c\ufffd" and not cell.errors
+
+
 def test_an_answer_that_is_rewritten_is_shown_right(kernel):
     with FakeSpace(["Lyon", Replace("Paris is it"), "."]) as space:
         assert kernel.run(asking(space)).text == "Paris is it."
@@ -173,7 +190,7 @@ def test_a_conversation_is_shown_as_a_transcript(kernel):
     content = cell.displays["result"]
     assert content["text/markdown"] == (
         "**System**\n\nBe &#60;b>brief\n\n---\n\n**User**\n\nWhere?\n\n---\n\n"
-        "**Assistant**\n\n**Paris**\n\n```html\n<script>\n```"
+        "**Assistant**\n\n**Paris**\n\n<pre><code>&#60;script&#62;</code></pre>"
     )
     assert content["text/plain"] == (
         "System: Be <b>brief\n\nUser: Where?\n\nAssistant: **Paris**\n```html\n<script>"

@@ -1,4 +1,4 @@
-"""What a text that somebody else wrote must not do to those who see it."""
+"""What an untrusted text must not do to the terminal of its reader."""
 
 import pytest
 
@@ -13,6 +13,7 @@ from qwen25.display.control_characters import escape_controls
         pytest.param("\x00\x08\x7f", "\u2400\u2408\u2421", id="others"),
         pytest.param("safe\rrm -rf /", "saferm -rf /", id="a return hides nothing"),
         pytest.param("\u202eevil\u2066", "\ufffdevil\ufffd", id="backwards"),
+        pytest.param("a\ud800b\udfff", "a\ufffdb\ufffd", id="lone surrogates"),
         pytest.param("a\tb\r\nc\n", "a\tb\nc\n", id="tabs and newlines stay"),
         pytest.param(
             "h\xe9 \u4f60\u597d \U0001f98a", "h\xe9 \u4f60\u597d \U0001f98a", id="text stays"
