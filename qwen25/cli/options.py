@@ -27,6 +27,7 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         *("-i", "--input"),
+        dest="settings",  # `input` is the file of a batch
         metavar="LABEL=VALUE",
         action="append",
         default=[],
@@ -73,7 +74,7 @@ def client_of(arguments: argparse.Namespace, **options: Any) -> Client:
         proxy=arguments.proxy,
         auth=_login(arguments.space),
         endpoint=arguments.endpoint,
-        inputs=dict(map(_setting, arguments.input)),
+        inputs=dict(map(_setting, arguments.settings)),
         flatten=arguments.flatten,
         **{"timeout": arguments.timeout, **options},
     )
