@@ -34,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a page in a browser that may ask, such as http://localhost:3000; several times too",
     )
     parser.add_argument(
+        "--no-flatten",
+        action="store_true",
+        help="refuse a system prompt or a history that the Space has no place for, which otherwise"
+        " goes into the prompt",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=int,
@@ -52,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         "aliases": _aliases(arguments.alias),
         "origins": arguments.origin,
         "workers": arguments.workers,
+        "flatten": not arguments.no_flatten,
     }
     with client_of(arguments) as client, serve(client, **options) as server:
         space = client.space.id or client.space.url

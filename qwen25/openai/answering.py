@@ -7,6 +7,7 @@ import json
 from typing import Any, Dict, Generator, List, Optional, Tuple, Union
 
 from ..client.client import Client
+from ..errors import InvalidRequestError
 from ..events import Event, Note, Text
 from ..protocol.prompt import Prompt
 from .cut import Cut
@@ -14,25 +15,37 @@ from .estimate import usage
 from .models import Models
 from .requests import Request
 from .responses import Choice, Chunks, Head, whole
+from .settings import fit
 
 #: A chunk of a streamed answer, or what happened on the way to it.
 Item = Union[Dict[str, Any], Event]
 
 
 class Answering:
-    """Answers requests with a client; several choices are asked one after another."""
+    """Answers requests with a client; several choices are asked one after another.
 
-    def __init__(self, client: Client, models: Models) -> None:
+    Args:
+        client: Asks the Space.
+        models: What the names of models mean.
+        flatten: Whether a system prompt or a history that the Space has no place for goes into the
+            prompt; otherwise it is refused.
+    """
+
+    def __init__(self, client: Client, models: Models, flatten: bool) -> None:
+        if not isinstance(flatten, bool):
+            raise InvalidRequestError(f"flatten={flatten!r} is neither True nor False.")
         self.client = client
         self.models = models
+        self._flatten = flatten
 
     def answer(self, request: Request, **more: Any) -> Tuple[Dict[str, Any], List[str]]:
         """The whole answer, and the notes that came with it; `more` is for `Client.complete`."""
-        notes: List[str] = []
+        options, limit, notes = self._options(request)
+        options.update(more)
         choices = []
         for prompt in _asked(request):
-            cut = _cut(request)
-            text = self._text(request, prompt, notes)
+            cut = Cut(request.stop, limit)
+            text = self._text(request, prompt, options, limit, notes)
             choices.append(Choice(cut.feed(text) + cut.end(), cut.finish_reason))
         told = usage(request.prompts, (choice.text for choice in choices))
         return whole(self._head(request), choices, told), notes
@@ -41,10 +54,14 @@ class Answering:
         """The answer in chunks, and the events between them; `more` is for `Client.stream`."""
         chunks: Optional[Chunks] = None
         said: List[str] = []
+        options, limit, notes = self._options(request)
+        options.update(more)
+        for note in notes:
+            yield Note("info", note)
         for index, prompt in enumerate(_asked(request)):
-            cut = _cut(request)
+            cut = Cut(request.stop, limit)
             begun = False
-            with contextlib.closing(self._pieces(request, prompt, cut)) as items:
+            with contextlib.closing(self._pieces(request, prompt, options, cut)) as items:
                 for item in items:
                     if not isinstance(item, str):
                         yield item
@@ -66,37 +83,43 @@ class Answering:
     def _head(self, request: Request) -> Head:
         return Head.new(request.chat, self.models.answering(self.client, request.model))
 
-    def _text(self, request: Request, prompt: Prompt, notes: List[str]) -> str:
+    def _text(
+        self,
+        request: Request,
+        prompt: Prompt,
+        options: Dict[str, Any],
+        limit: Optional[int],
+        notes: List[str],
+    ) -> str:
         """One whole answer, or what came of it until its cut."""
+
+        def note(event: Event) -> None:
+            _note(event, notes)
+
         if request.json:
-            return self._json(request, prompt, notes)
-        if not request.stop and request.max_tokens is None:
-            return self.client.complete(
-                prompt, on_event=lambda event: _note(event, notes), **self._options(request)
-            )
-        cut = _cut(request)
-        with self.client.stream(prompt, **self._options(request)) as stream:
-            for event in stream.events():
-                if isinstance(event, Text):
-                    cut.feed(event.piece)
-                    if cut.done and not stream.rewritten:
-                        break
-                else:
-                    _note(event, notes)
+            return self._json(request, prompt, options, notes)
+        if not request.stop and limit is None:
+            return self.client.complete(prompt, on_event=note, **options)
+        cut = Cut(request.stop, limit)
+        with self.client.stream(prompt, on_event=note, **options) as stream:
+            for piece in stream:
+                cut.feed(piece)
+                if cut.done and not stream.rewritten:
+                    break
             return stream.text
 
     def _pieces(
-        self, request: Request, prompt: Prompt, cut: Cut
+        self, request: Request, prompt: Prompt, options: Dict[str, Any], cut: Cut
     ) -> Generator[Union[str, Event], None, None]:
         """One answer as it comes, and a last piece that may be empty."""
         if request.json:
             notes: List[str] = []
-            text = self._json(request, prompt, notes)
+            text = self._json(request, prompt, options, notes)
             for note in notes:
                 yield Note("info", note)
             yield cut.feed(text)
         else:
-            with self.client.stream(prompt, **self._options(request)) as stream:
+            with self.client.stream(prompt, **options) as stream:
                 for event in stream.events():
                     if not isinstance(event, Text):
                         yield event
@@ -108,25 +131,37 @@ class Answering:
                         break
         yield cut.end()
 
-    def _json(self, request: Request, prompt: Prompt, notes: List[str]) -> str:
-        value = self.client.json(
-            prompt,
-            request.schema,
-            on_event=lambda event: _note(event, notes),
-            **self._options(request),
-        )
+    def _json(
+        self, request: Request, prompt: Prompt, options: Dict[str, Any], notes: List[str]
+    ) -> str:
+        def note(event: Event) -> None:
+            _note(event, notes)
+
+        value = self.client.json(prompt, request.schema, on_event=note, **options)
         return json.dumps(value, ensure_ascii=False)
 
-    def _options(self, request: Request) -> Dict[str, Any]:
-        return {"model": self.models.asked(request.model)}
+    def _options(self, request: Request) -> Tuple[Dict[str, Any], Optional[int], List[str]]:
+        """Arguments for the client, the limit that is left to a cut, and what is to be told."""
+        options: Dict[str, Any] = {
+            "model": self.models.asked(request.model),
+            "flatten": self._flatten,
+        }
+        limit = request.max_tokens
+        wanted = dict(request.settings)
+        if limit is not None:
+            wanted["max_tokens"] = limit
+        if not wanted:
+            return options, limit, []
+        settings = fit(wanted, self.client.space.inputs)
+        if settings.inputs:
+            options["inputs"] = settings.inputs
+        if "max_tokens" in settings.kept:
+            limit = None
+        return options, limit, settings.notes
 
 
 def _asked(request: Request) -> List[Prompt]:
     return [prompt for prompt in request.prompts for _ in range(request.n)]
-
-
-def _cut(request: Request) -> Cut:
-    return Cut(request.stop, request.max_tokens)
 
 
 def _note(event: Event, notes: List[str]) -> None:

@@ -53,6 +53,7 @@ def create_app(
     origins: Collection[str] = (),
     workers: int = 8,
     waiting: int = 64,
+    flatten: bool = True,
 ) -> Starlette:
     """The OpenAI-shaped door to a Space, for uvicorn, hypercorn or gunicorn.
 
@@ -64,6 +65,8 @@ def create_app(
         origins: The origins of pages in a browser that may ask, such as `http://localhost:3000`.
         workers: How many requests are asked at once, at most; fewer while the Space is busy.
         waiting: How many more may wait; one more is refused with status 429.
+        flatten: Whether a system prompt or a history that the Space has no place for goes into the
+            prompt, which the header `x-qwen25-note` tells; otherwise it is refused.
 
     Raises:
         InvalidRequestError: An argument is invalid.
@@ -73,7 +76,7 @@ def create_app(
             raise InvalidRequestError(f"{name}={number!r} is not a number from {least} up.")
     allowed = [check_origin(origin) for origin in origins]
     asking = Client() if client is None else client
-    answering = Answering(asking, Models(aliases))
+    answering = Answering(asking, Models(aliases), flatten)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

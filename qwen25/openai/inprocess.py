@@ -77,16 +77,24 @@ class OpenAI:
     Args:
         client: Asks the Space, and stays open; default `Client()`.
         aliases: Other names of models, such as `{"gpt-4o-mini": "72B"}`.
+        flatten: Whether a system prompt or a history that the Space has no place for goes into the
+            prompt; otherwise it is refused.
 
     Raises:
         InvalidRequestError: An argument is invalid. Errors of the calls are those of this library.
     """
 
-    def __init__(self, client: Optional[Client] = None, *, aliases: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        client: Optional[Client] = None,
+        *,
+        aliases: Mapping[str, str] = {},
+        flatten: bool = True,
+    ) -> None:
         if client is not None and not isinstance(client, Client):
             raise InvalidRequestError("client has to be a Client of qwen25.")
         self._owned = client is None
-        answering = Answering(Client() if client is None else client, Models(aliases))
+        answering = Answering(Client() if client is None else client, Models(aliases), flatten)
         self._client = answering.client
         self.chat = _Chat(answering)
         self.completions = _Completions(answering, completion_request)

@@ -11,7 +11,7 @@ from fences import DOCS, ROOT, pages
 import qwen25
 
 #: Modules whose names are imported from the module, and not from `qwen25`.
-MODULES = ("batch", "aio", "provider", "notebook", "local", "testing")
+MODULES = ("batch", "aio", "provider", "notebook", "openai", "local", "testing")
 
 #: Names of `qwen25` that are no part of the interface's pages: the version is in the title of each.
 ELSEWHERE = ("__version__",)

