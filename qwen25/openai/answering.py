@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, Dict, Generator, List, Optional, Tuple, Union
+from typing import Any, Dict, Generator, List, NamedTuple, Optional, Tuple, Union
 
 from ..client.client import Client
+from ..client.json_answer import JsonQuestion
 from ..errors import InvalidRequestError
 from ..events import Event, Note, Text
 from ..protocol.prompt import Prompt
@@ -19,6 +20,13 @@ from .settings import fit
 
 #: A chunk of a streamed answer, or what happened on the way to it.
 Item = Union[Dict[str, Any], Event]
+
+
+class _Begun(NamedTuple):
+    """The first piece of an answer is there."""
+
+    #: The model that answers.
+    model: str
 
 
 class Answering:
@@ -41,14 +49,15 @@ class Answering:
     def answer(self, request: Request, **more: Any) -> Tuple[Dict[str, Any], List[str]]:
         """The whole answer, and the notes that came with it; `more` is for `Client.complete`."""
         options, limit, notes = self._options(request)
-        options.update(more)
+        options.update(more, on_event=lambda event: _note(event, notes))
         choices = []
+        model = ""
         for prompt in _asked(request):
+            text, model = self._text(request, prompt, options, Cut(request.stop, limit))
             cut = Cut(request.stop, limit)
-            text = self._text(request, prompt, options, limit, notes)
             choices.append(Choice(cut.feed(text) + cut.end(), cut.finish_reason))
         told = usage(request.prompts, (choice.text for choice in choices))
-        return whole(self._head(request), choices, told), notes
+        return whole(Head.new(request.chat, model), choices, told), notes
 
     def stream(self, request: Request, **more: Any) -> Generator[Item, None, None]:
         """The answer in chunks, and the events between them; `more` is for `Client.stream`."""
@@ -60,85 +69,91 @@ class Answering:
             yield Note("info", note)
         for index, prompt in enumerate(_asked(request)):
             cut = Cut(request.stop, limit)
-            begun = False
             with contextlib.closing(self._pieces(request, prompt, options, cut)) as items:
                 for item in items:
-                    if not isinstance(item, str):
+                    if isinstance(item, _Begun):
+                        if chunks is None:
+                            head = Head.new(request.chat, item.model)
+                            chunks = Chunks(head, request.include_usage)
+                        if request.chat:
+                            yield chunks.role(index)
+                    elif not isinstance(item, str):
                         yield item
-                        continue
-                    if chunks is None:
-                        # The Space is known by now, whatever it took to reach it.
-                        chunks = Chunks(self._head(request), request.include_usage)
-                    if request.chat and not begun:
-                        yield chunks.role(index)
-                    begun = True
-                    if item:
+                    elif item and chunks is not None:
                         said.append(item)
                         yield chunks.piece(index, item)
-            assert chunks is not None  # there is an item at the end
+            assert chunks is not None  # each answer has begun when it has ended
             yield chunks.end(index, cut.finish_reason)
         if chunks is not None and request.include_usage:
             yield chunks.usage(usage(request.prompts, ["".join(said)]))
 
-    def _head(self, request: Request) -> Head:
-        return Head.new(request.chat, self.models.answering(self.client, request.model))
-
     def _text(
-        self,
-        request: Request,
-        prompt: Prompt,
-        options: Dict[str, Any],
-        limit: Optional[int],
-        notes: List[str],
-    ) -> str:
-        """One whole answer, or what came of it until its cut."""
-
-        def note(event: Event) -> None:
-            _note(event, notes)
-
+        self, request: Request, prompt: Prompt, options: Dict[str, Any], cut: Cut
+    ) -> Tuple[str, str]:
+        """One whole answer, or what came of it until its cut; and the model that answered."""
         if request.json:
-            return self._json(request, prompt, options, notes)
-        if not request.stop and limit is None:
-            return self.client.complete(prompt, on_event=note, **options)
-        cut = Cut(request.stop, limit)
-        with self.client.stream(prompt, on_event=note, **options) as stream:
+            return self._json(request, prompt, options)
+        if not cut.cuts:
+            return self._complete(request, prompt, options)
+        with self.client.stream(prompt, **options) as stream:
             for piece in stream:
                 cut.feed(piece)
                 if cut.done and not stream.rewritten:
                     break
-            return stream.text
+            return stream.text, self._model(request, stream.space)
 
     def _pieces(
         self, request: Request, prompt: Prompt, options: Dict[str, Any], cut: Cut
-    ) -> Generator[Union[str, Event], None, None]:
-        """One answer as it comes, and a last piece that may be empty."""
+    ) -> Generator[Union[_Begun, str, Event], None, None]:
+        """One answer as it comes."""
         if request.json:
             notes: List[str] = []
-            text = self._json(request, prompt, options, notes)
+            noting = {**options, "on_event": lambda event: _note(event, notes)}
+            text, model = self._json(request, prompt, noting)
             for note in notes:
                 yield Note("info", note)
+            yield _Begun(model)
             yield cut.feed(text)
         else:
             with self.client.stream(prompt, **options) as stream:
+                begun = False
                 for event in stream.events():
                     if not isinstance(event, Text):
                         yield event
                         continue
-                    text = cut.feed(event.piece)
-                    if text:
-                        yield text
+                    if not begun:
+                        begun = True
+                        yield _Begun(self._model(request, stream.space))
+                    yield cut.feed(event.piece)
                     if cut.done:
                         break
+                if not begun:
+                    yield _Begun(self._model(request, stream.space))
         yield cut.end()
 
-    def _json(
-        self, request: Request, prompt: Prompt, options: Dict[str, Any], notes: List[str]
-    ) -> str:
-        def note(event: Event) -> None:
-            _note(event, notes)
+    def _json(self, request: Request, prompt: Prompt, options: Dict[str, Any]) -> Tuple[str, str]:
+        question = JsonQuestion(prompt, request.schema)
+        values: List[Any] = []
+        model = ""
+        while not values:
+            text, model = self._complete(request, question.prompt, options)
+            values = question.read(text)
+        return json.dumps(values[0], ensure_ascii=False), model
 
-        value = self.client.json(prompt, request.schema, on_event=note, **options)
-        return json.dumps(value, ensure_ascii=False)
+    def _complete(
+        self, request: Request, prompt: Prompt, options: Dict[str, Any]
+    ) -> Tuple[str, str]:
+        if len(self.client.spaces) == 1:  # `complete` asks again when an answer breaks off
+            text = self.client.complete(prompt, **options)
+            return text, self.models.answering(self.client.space, request.model)
+        with self.client.stream(prompt, **options) as stream:
+            return stream.result(), self._model(request, stream.space)
+
+    def _model(self, request: Request, name: str) -> str:
+        """The model that has answered, at the Space of a name."""
+        spaces = self.client.spaces
+        space = next((each for each in spaces if name in (each.id, each.url)), spaces[0])
+        return self.models.answering(space, request.model)
 
     def _options(self, request: Request) -> Tuple[Dict[str, Any], Optional[int], List[str]]:
         """Arguments for the client, the limit that is left to a cut, and what is to be told."""
@@ -152,7 +167,9 @@ class Answering:
             wanted["max_tokens"] = limit
         if not wanted:
             return options, limit, []
-        settings = fit(wanted, self.client.space.inputs)
+        # Of several Spaces, one may lack an input that another has.
+        alone = len(self.client.spaces) == 1
+        settings = fit(wanted, self.client.space.inputs if alone else ())
         if settings.inputs:
             options["inputs"] = settings.inputs
         if "max_tokens" in settings.kept:

@@ -147,7 +147,7 @@ class _Routes:
 
     async def _model(self, http: HttpRequest) -> Response:
         name = http.path_params["name"]
-        await self._look(http, lambda client: self._answering.models.answering(client, name))
+        await self._look(http, lambda client: self._answering.models.find(client, name))
         return _Json(responses.model(name))
 
     async def _look(self, http: HttpRequest, work: Callable[[Client], T]) -> T:

@@ -26,6 +26,11 @@ class Cut:
         #: OpenAI's word for why the answer ended.
         self.finish_reason = "stop"
 
+    @property
+    def cuts(self) -> bool:
+        """Whether there is anything to cut at."""
+        return bool(self._stop) or self._left is not None
+
     def feed(self, piece: str) -> str:
         """What of a new piece can be handed on; may be empty."""
         if self.done:

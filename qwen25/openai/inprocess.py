@@ -155,7 +155,7 @@ class _Models:
 
     def retrieve(self, model: str) -> Record:
         """One of them; raises `UnknownModelError`."""
-        self._answering.models.answering(self._answering.client, model)
+        self._answering.models.find(self._answering.client, model)
         found: Record = _record(responses.model(model))
         return found
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping
+from typing import Callable, List, Mapping, Optional, TypeVar
 
 from ..client.client import Client
-from ..errors import InvalidRequestError
+from ..client.space import Space
+from ..errors import InvalidRequestError, QwenError
+
+T = TypeVar("T")
 
 #: What a Space without a choice of sizes is offered as; every Space takes this name.
 ONLY = "qwen-2.5"
@@ -29,17 +32,40 @@ class Models:
         self._names = list(aliases)
 
     def names(self, client: Client) -> List[str]:
-        """All that a request may name, the Space's own first."""
-        return [*(client.models or [ONLY]), *self._names]
+        """All that a request may name: what the Spaces offer, in their order, and the aliases.
+
+        Raises:
+            QwenError: No Space says what it offers; the error of the first.
+        """
+        offered = _of_those_that_can(client, lambda space: list(space.plan.sizes) or [ONLY])
+        return [*dict.fromkeys(name for names in offered for name in names), *self._names]
 
     def asked(self, name: str) -> str:
         """The model that is asked for, by a name that the client takes."""
         return self._aliases.get(name.strip().lower(), name)
 
-    def answering(self, client: Client, name: str) -> str:
-        """The model that answers, by the Space's own name.
+    def answering(self, space: Space, name: str) -> str:
+        """The model that answers at a Space, by the Space's own name.
 
         Raises:
             UnknownModelError: The Space has none of this name.
         """
-        return client.space.size(self.asked(name)) or ONLY
+        return space.size(self.asked(name)) or ONLY
+
+    def find(self, client: Client, name: str) -> str:
+        """The model that a name means; raises what the first Space raises when none has it."""
+        return _of_those_that_can(client, lambda space: self.answering(space, name))[0]
+
+
+def _of_those_that_can(client: Client, look: Callable[[Space], T]) -> List[T]:
+    """What is found at each Space; a Space that fails is left out while another does not."""
+    found: List[T] = []
+    first: Optional[QwenError] = None
+    for space in client.spaces:
+        try:
+            found.append(look(space))
+        except QwenError as error:
+            first = first or error
+    if first is not None and not found:
+        raise first
+    return found

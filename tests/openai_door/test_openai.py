@@ -357,3 +357,19 @@ def test_an_input_for_the_limit_counts_and_not_the_cut(door, monkeypatch):
     assert asked["flatten"] is False
     assert answer["choices"][0]["message"]["content"] == "word " * 50
     assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "wanted", [{}, {"stop": "X"}, {"response_format": {"type": "json_object"}}]
+)
+def test_of_several_spaces_the_model_is_that_of_the_one_that_answered(door, stream, wanted):
+    down = Reply(404, "Not Found")
+    with FakeSpace(config=down) as first, FakeSpace("[1]", sizes=["7b"]) as second:
+        opened = door([first.url, second.url], {"max_retries": 0})
+        response = opened.chat(model="7B", stream=stream, temperature=1, **wanted)
+        answer = chunks(response)[0] if stream else response.json()
+        assert answer["model"] == "7b"
+        names = [each["id"] for each in opened.get("/v1/models").json()["data"]]
+        assert names == ["7b"]
+        assert opened.get("/v1/models/7B").status_code == 200
