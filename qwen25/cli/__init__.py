@@ -7,11 +7,12 @@ import io
 import logging
 import os
 import sys
-from typing import Any, Callable, Dict, List, NoReturn, Tuple
+from typing import Any, Callable, Collection, Dict, List, NoReturn, Tuple
 
 from ..display.control_characters import escape_controls
 from ..version import __version__
 from . import ask
+from .completion import SHELLS, completion_script
 from .failure import INTERRUPTED, report
 from .terminal import print_message
 
@@ -63,6 +64,9 @@ _COMMANDS: Dict[str, Tuple[str, Callable[[], Any]]] = {
     "models": ("list the sizes that the Space offers", _models),
     "status": ("tell whether the Space is up, and how it is asked", _status),
 }
+
+#: Options of the program itself, which need no command.
+_ALONE = ("-h", "--help", "--version", "--print-completion", "--print-man-page")
 
 _ENVIRONMENT = """\
 options of a question: qwen25 ask --help; of another command: qwen25 COMMAND --help
@@ -117,6 +121,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(words: List[str]) -> argparse.Namespace:
+    words = _command_first(words)
+    return _parser_of(words[:1]).parse_args(words)
+
+
+def _parser_of(names: Collection[str]) -> _Parser:
+    """The parser of the program, with the options of the commands of these names."""
     parser = _Parser(
         prog="qwen25",
         usage='%(prog)s [COMMAND] ...\n       %(prog)s "What is the capital of France?"',
@@ -125,21 +135,49 @@ def _parse(words: List[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"qwen25 {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        metavar="SHELL",
+        choices=SHELLS,
+        help="write the completion for bash, zsh or fish to standard output",
+    )
+    parser.add_argument(
+        "--print-man-page",
+        action=_PrintManPage,
+        nargs=0,
+        help="write the manual page to standard output",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", prog="qwen25")
-    words = _command_first(words)
     for name, (help, imported) in _COMMANDS.items():
         command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-        if name == words[0]:
+        if name in names:
             module = imported()
             module.configure(command)
             _add_verbose(command)
             command.set_defaults(run=module.run)
-    return parser.parse_args(words)
+    return parser
+
+
+class _PrintCompletion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
+        whole = _parser_of(_COMMANDS)
+        ask.add_options(whole)  # they need no command
+        print(completion_script(values[1], whole))
+        parser.exit()
+
+
+class _PrintManPage(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
+        from .man_page import man_page
+
+        print(man_page(_parser_of(_COMMANDS)), end="")
+        parser.exit()
 
 
 def _command_first(words: List[str]) -> List[str]:
     """The arguments with the command's name before its options; without a name it is `ask`."""
-    if words[:1] in (["-h"], ["--help"], ["--version"]):
+    if words[:1] and words[0].split("=")[0] in _ALONE:
         return words
     options = _Parser(prog="qwen25", add_help=False)
     ask.add_options(options)
