@@ -45,6 +45,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(qwen25\.protocol\.prompt\.)?(Prompt|Message)"),
     (r"py:.*", r"(qwen25\.testing\.server\.)?Headers"),
     (r"py:.*", r"app\.Turn"),
+    (r"py:.*", r"(ChatPlan|Input|Quota|Target|qwen25\.aio\.client\.T)"),
     (r"py:.*", r"(qwen25\.display\.cell\.)?EventStream"),
 ]
 
