@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         "flatten": not arguments.no_flatten,
     }
     with client_of(arguments) as client, serve(client, **options) as server:
-        space = client.space.id or client.space.url
-        print_message(f"qwen25: {server.base_url} is answered by {space} (Ctrl-C ends it)")
+        spaces = " or ".join(space.id or space.url for space in client.spaces)
+        print_message(f"qwen25: {server.base_url} is answered by {spaces} (Ctrl-C ends it)")
         server.wait()
     return 0
 
