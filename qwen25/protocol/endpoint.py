@@ -71,7 +71,8 @@ def _not_found(config: Config, wanted: Optional[str]) -> EndpointNotFoundError:
             "The app has no chat function: no step leads from a text box to a chatbot or a text."
             f" {has}",
             endpoints=names,
-            hint="`qwen25 status --report` shows what it has, for a bug report.",
+            hint="Ask one that has, such as any that is wired like Qwen/Qwen2.5; `qwen25 status"
+            " --report` shows what this one has.",
         )
     known = "does not chat" if wanted in names else "is not there"
     return EndpointNotFoundError(
