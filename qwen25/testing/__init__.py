@@ -9,9 +9,10 @@
 The standard library is all it needs. `docs/testing.md` tells the rest.
 """
 
+from .question import Question
 from .recording import NotRecordedError, record, replay
 from .server import Request
-from .space import FakeSpace, Question
+from .space import FakeSpace
 from .steps import (
     Delay,
     Drop,

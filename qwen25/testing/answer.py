@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from ..events import Note, Progress, Queued, Started
-from .app import Layout, Turn
+from .app import Output
 from .steps import (
     Delay,
     Drop,
@@ -31,7 +31,6 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 class Dialect(NamedTuple):
     """How a Space writes its messages."""
 
-    layout: Layout
     protocol: str
     newline: str
 
@@ -48,14 +47,10 @@ class Dialect(NamedTuple):
 class Answer:
     """One answer on its way out."""
 
-    def __init__(
-        self, dialect: Dialect, event_id: str, prompt: str, history: List[Turn], system: str
-    ) -> None:
+    def __init__(self, dialect: Dialect, event_id: str, output: Output) -> None:
         self._dialect = dialect
         self._event_id = event_id
-        self._turns = [*history, {"role": "user", "content": prompt}]
-        self._path = dialect.layout.path(len(history))
-        self._system = system
+        self._output = output
         self._pieces: List[str] = []
         self._queued = self._started = self._shown = False
 
@@ -87,7 +82,8 @@ class Answer:
                 if isinstance(step, Fail):
                     return
         yield from self._opening()
-        yield self._event("process_completed", output=self._output(self._values()), success=True)
+        self._output.keep("".join(self._pieces))
+        yield self._with_values("process_completed", self._values())
 
     def queued(self, place: Queued) -> bytes:
         """Where the request is in the queue."""
@@ -124,18 +120,20 @@ class Answer:
     def _generating(self, action: str, value: str) -> bytes:
         """The first time whole values, later what has changed; on `sse_v1` always whole values."""
         if self._shown and self._dialect.protocol != "sse_v1":
-            values: List[Any] = [[], [[action, self._path, value]] if value else [], []]
+            values: List[Any] = [[] for _ in range(self._output.width)]
+            if value:
+                values[self._output.place] = [[action, self._output.path, value]]
         else:
             values = self._values()
         self._shown = True
-        return self._event("process_generating", output=self._output(values), success=True)
+        return self._with_values("process_generating", values)
 
     def _values(self) -> List[Any]:
-        turns = [*self._turns, {"role": "assistant", "content": "".join(self._pieces)}]
-        return ["", self._dialect.layout.write(turns), self._system]
+        return self._output.values("".join(self._pieces))
 
-    def _output(self, values: List[Any]) -> Dict[str, Any]:
-        return {"data": values, "is_generating": True, "duration": 0.02, "average_duration": 0.02}
+    def _with_values(self, msg: str, values: List[Any]) -> bytes:
+        facts = {"is_generating": True, "duration": 0.02, "average_duration": 0.02}
+        return self._event(msg, output={"data": values, **facts}, success=True)
 
     def _event(self, msg: str, **fields: Any) -> bytes:
         return self._dialect.event(msg, self._event_id, **fields)

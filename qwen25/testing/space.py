@@ -9,14 +9,11 @@ from types import TracebackType
 from typing import (
     Any,
     Callable,
-    Deque,
     Dict,
-    Generator,
     Iterable,
     Iterator,
     List,
     Mapping,
-    NamedTuple,
     Optional,
     Sequence,
     Set,
@@ -26,49 +23,16 @@ from typing import (
 )
 
 from ..errors import InvalidRequestError
-from . import app, arguments
-from .answer import Answer, Dialect
+from . import arguments
+from .answer import Dialect
+from .app import NOTHING, app_of
 from .framing import FRAMINGS, Part, framed
-from .queueing import Queue, QueueFull, Ticket
-from .server import ClientLeft, Connection, Headers, Request, Server, head
-from .steps import STEPS, Delay, Drop, Fail, Fault, Gate, Hang, Pause, Reply, Reset, Step
-
-
-class Question(NamedTuple):
-    """What a client has asked, for an answer that depends on it."""
-
-    prompt: str
-    #: The earlier turns, `{"role": ..., "content": ...}` whatever the layout.
-    history: List[app.Turn]
-    system: str
-    #: `None` on a Space whose function takes no size.
-    size: Optional[str]
-    #: Of the request to `/queue/join`.
-    headers: Headers
-    session_hash: str
-    event_id: str
-
-
-#: What a script can be given as: a piece, a step, several, or a function of the question.
-Script = Union[Step, Iterable[Step], Callable[[Question], Union[Step, Iterable[Step]]]]
-#: What can be planned for a kind of request: the same for all of them, or one each.
-Plan = Union[None, Fault, Iterable[Optional[Fault]]]
-
-
-class _Asked(NamedTuple):
-    """A request that joined the queue; without a question when its inputs could not be read."""
-
-    event_id: str
-    question: Optional[Question]
-    script: Script
-    ticket: Ticket
-
-
-class _Session(NamedTuple):
-    """What was joined under one `session_hash`: all of it goes over one stream."""
-
-    asked: Deque[_Asked]
-    replica: Optional[str]
+from .question import Plan, Question, Script
+from .queueing import Queue, QueueFull
+from .server import Connection, Request, Server, head
+from .sessions import Joined, Sessions
+from .shapes import SIZES
+from .steps import Delay, Fault, Gate, Hang, Pause, Reply, Reset
 
 
 class _Planned:
@@ -85,7 +49,7 @@ class _Planned:
 
 
 class FakeSpace:
-    """A Gradio Space on a loopback port, wired like the public one, that answers from a script.
+    """A Gradio Space on a loopback port, by default wired like the public one, with a script.
 
         with FakeSpace(["Hello", " world"]) as space:
             assert Client(space.url).complete("Hi") == "Hello world"
@@ -97,6 +61,12 @@ class FakeSpace:
             a function from the `Question` to a script. Can be changed at any time.
         first: The scripts of the first requests, one each; `None` in it is `answer`, and so are
             all that follow. Can be changed at any time.
+        shape: How the app is made: `one_step` as the public Space; `one_step_state`,
+            `state_only`, `two_steps`, `two_steps_options`, `two_steps_multimodal`,
+            `chat_interface`, `chat_interface_inputs`, `chat_interface_multimodal`,
+            `text_to_text`, `sender`. `docs/testing.md` tells of each.
+        gradio: The Gradio of a shape: `4.44`, `5.50`, or `6.31`, which is the default. `one_step`
+            takes `layout` and `protocol` in its place, and only it takes those.
         layout: How the chatbot writes a history: `modelscope` as on the public Space, `tuples`,
             `messages`, or `parts` as in Gradio 6.
         protocol: `sse_v3`, `sse_v2`, or `sse_v1`, which sends whole values.
@@ -105,9 +75,10 @@ class FakeSpace:
             connection; `length`, with a `Content-Length`; `gzip`; `bytes`, one byte a chunk.
         newline: What ends a line of the stream.
         auth: Username and password of Gradio's login; default is no login.
-        sizes: What the visible radios offer.
-        size_input: Whether the function takes a size.
-        fn_index: The function's number; changing it is what a Space does that is built anew.
+        sizes: The models on offer, where the shape has a choice of them.
+        size_input: Whether the function of `one_step` takes a size.
+        fn_index: The number of the function that a question starts with, default 3 for `one_step`
+            and 0 for others; changing it is what a Space does that is rebuilt.
         limit: How many answers run at once; the others wait, and are told their place.
         queue_size: How many may wait for the `limit`; one more is refused with 503.
         sticky: Be several replicas, of which only that of the cookie knows a session.
@@ -130,15 +101,17 @@ class FakeSpace:
         answer: Script = ("Hello", " world"),
         *,
         first: Iterable[Optional[Script]] = (),
+        shape: str = "one_step",
+        gradio: Optional[str] = None,
         layout: str = "modelscope",
         protocol: str = "sse_v3",
         prefix: Optional[str] = None,
         framing: str = "chunked",
         newline: str = "\n",
         auth: Optional[Tuple[str, str]] = None,
-        sizes: Sequence[str] = app.SIZES,
+        sizes: Sequence[str] = SIZES,
         size_input: bool = True,
-        fn_index: int = 3,
+        fn_index: Optional[int] = None,
         limit: Optional[int] = None,
         queue_size: Optional[int] = None,
         sticky: bool = False,
@@ -147,8 +120,6 @@ class FakeSpace:
         join: Plan = None,
         data: Plan = None,
     ) -> None:
-        arguments.choice("layout", layout, app.LAYOUTS)
-        arguments.choice("protocol", protocol, app.PROTOCOLS)
         arguments.choice("framing", framing, FRAMINGS)
         arguments.choice("newline", newline, ("\n", "\r\n", "\r"))
         if framing == "length" and limit is not None:
@@ -157,30 +128,24 @@ class FakeSpace:
             )
         self.answer = answer
         self.first = first
-        self.prefix = app.prefix(layout, protocol)
-        if prefix is not None:
-            self.prefix = arguments.prefix(prefix)
+        sizes = arguments.texts("sizes", sizes)
+        size_input = arguments.flag("size_input", size_input)
+        self._app = app_of(shape, gradio, layout, protocol, sizes, size_input)
+        self.prefix = self._app.prefix if prefix is None else arguments.prefix(prefix)
+        if fn_index is None:
+            fn_index = 3 if shape == "one_step" else 0
         self.fn_index = arguments.index("fn_index", fn_index)
         self.config, self.login, self.join, self.data = config, login, join, data
-        #: How many clients left their stream before its end. A client is ahead of what its server
-        #: sees, so ask with `wait_for`; the same goes for `open_streams` and `open_connections`.
-        self.left = 0
-        #: How many streams are open now.
-        self.open_streams = 0
-        self._layout = layout
-        self._dialect = Dialect(app.LAYOUTS[layout], protocol, newline)
         self._framing = framing
         self._auth = arguments.login(auth)
-        self._sizes = arguments.texts("sizes", sizes)
-        self._size_input = arguments.flag("size_input", size_input)
         self._sticky = arguments.flag("sticky", sticky)
         self._url: Optional[str] = None
         self._server = Server(self._handle)
-        self._queue = Queue(
-            arguments.count("limit", limit, 1), arguments.count("queue_size", queue_size, 0)
+        self._sessions = Sessions(
+            self._server,
+            Dialect(protocol, newline),
+            Queue(arguments.count("limit", limit, 1), arguments.count("queue_size", queue_size, 0)),
         )
-        self._sessions: Dict[str, _Session] = {}
-        self._abandoned: Set[str] = set()
         self._tokens: Set[str] = set()
 
     @property
@@ -256,6 +221,20 @@ class FakeSpace:
         """How many of them are open now."""
         return self._server.open_connections
 
+    @property
+    def left(self) -> int:
+        """How many clients left their stream before its end.
+
+        A client is ahead of what its server sees, so ask with `wait_for`; the same goes for
+        `open_streams` and `open_connections`.
+        """
+        return self._sessions.left
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open now."""
+        return self._sessions.open_streams
+
     def wait_for(self, predicate: Callable[[], Any], timeout: float = 5) -> None:
         """Block until the predicate holds, such as `lambda: space.left == 1`.
 
@@ -270,15 +249,7 @@ class FakeSpace:
 
     def wiring(self) -> Dict[str, Any]:
         """What `/config` says; a test can send it changed with `space.config = Reply(200, ...)`."""
-        return app.config(
-            layout=self._layout,
-            protocol=self._dialect.protocol,
-            prefix=self.prefix,
-            root=self.url,
-            sizes=self._sizes,
-            size_input=self._size_input,
-            fn_index=self.fn_index,
-        )
+        return self._app.config(prefix=self.prefix, root=self.url, fn_index=self.fn_index)
 
     # One request
 
@@ -296,12 +267,13 @@ class FakeSpace:
             if action is None:
                 action = self._reply(name, request)
             return _act(connection, request, action)
-        with self._listening(request) as session:
+        session_hash = request.query.get("session_hash", "")
+        with self._sessions.listening(session_hash, self._replica(request)[0]) as session:
             if action is None and not self._is_logged_in(request):
                 action = Reply(401, _NOT_AUTHENTICATED)
             if action is not None:
                 return _act(connection, request, action)
-            with contextlib.closing(self._parts(request, session)) as parts:
+            with contextlib.closing(self._sessions.parts(session_hash, session)) as parts:
                 return self._stream(connection, request, parts)
 
     def _planned(self, name: Optional[str]) -> Optional[Fault]:
@@ -353,106 +325,34 @@ class FakeSpace:
     def _join(self, request: Request, replica: Optional[str]) -> Reply:
         try:
             body = request.json
-            data, fn_index, session_hash = body["data"], body["fn_index"], body["session_hash"]
+            data, number, session_hash = body["data"], body["fn_index"], body["session_hash"]
         except (ValueError, KeyError, TypeError):
             return Reply(422, {"detail": "The body is no request to a function."})
-        if fn_index != self.fn_index:
+        step = self._app.step(number, self.fn_index)
+        if step is None:
             return Reply(500, "Internal Server Error")
         event_id = uuid.uuid4().hex
-        question = self._question(data, request.headers, session_hash, event_id)
         with self._server.changing():
+            memory = self._sessions.memory(session_hash) if self._app.remembers else {}
+            call = self._app.call(step, data, memory)
+            question = None
+            if call is not None:
+                asked = (call.prompt, call.history, call.system, call.size)
+                where = (request.headers, session_hash, event_id)
+                question = Question(*asked, *where, call.inputs)
             try:
-                ticket = self._queue.enter()
+                ticket = self._sessions.enter()
             except QueueFull as exc:
                 return Reply(503, {"detail": str(exc)})
-            first = self._first.popleft() if self._first else None
-            script = self._answer if first is None else first
-            session = self._sessions.setdefault(session_hash, _Session(deque(), replica))
-            session.asked.append(_Asked(event_id, question, script, ticket))
+            script = self._script() if step.does == "answer" else ()
+            output = NOTHING if call is None else call.output
+            joined = Joined(event_id, question, output, script, ticket)
+            self._sessions.join(session_hash, replica, joined)
         return Reply(200, {"event_id": event_id})
 
-    def _question(
-        self, data: Any, headers: Headers, session_hash: str, event_id: str
-    ) -> Optional[Question]:
-        """The inputs as the app reads them; `None` where the app fails."""
-        try:
-            prompt, value, system, *sizes = data
-            history = self._dialect.layout.read(value)
-        except (TypeError, ValueError):
-            return None
-        if len(sizes) != self._size_input or any(size not in self._sizes for size in sizes):
-            return None
-        size = sizes[0] if sizes else None
-        return Question(prompt, history, system, size, headers, session_hash, event_id)
-
-    # One stream
-
-    @contextlib.contextmanager
-    def _listening(self, request: Request) -> Iterator[Optional[_Session]]:
-        """The session a stream is for; what of it was not answered leaves the queue at the end."""
-        session_hash = request.query.get("session_hash", "")
-        with self._server.changing():
-            self.open_streams += 1
-            session = self._sessions.get(session_hash)
-            if session is not None and session.replica != self._replica(request)[0]:
-                session = None
-        try:
-            yield session
-        except ClientLeft:
-            with self._server.changing():
-                self.left += not self._server.closed
-                self._abandoned.add(session_hash)
-            raise
-        finally:
-            with self._server.changing():
-                self.open_streams -= 1
-                if session is not None:
-                    self._end(session_hash, session)
-
-    def _end(self, session_hash: str, session: _Session) -> None:
-        if self._sessions.get(session_hash) is session:
-            del self._sessions[session_hash]
-        for asked in session.asked:
-            self._queue.leave(asked.ticket)
-
-    def _parts(self, request: Request, session: Optional[_Session]) -> Generator[Part, None, None]:
-        """All that goes over one stream, and the waiting in it."""
-        session_hash = request.query.get("session_hash", "")
-        if session is None:
-            # As the real ones do: no event for a session that its client has left.
-            if session_hash not in self._abandoned:
-                yield self._dialect.encode(_SESSION_NOT_FOUND)
-            yield Drop()
-            return
-        while True:
-            with self._server.changed:
-                if not session.asked:
-                    self._end(session_hash, session)
-                    break
-                asked = session.asked.popleft()
-            try:
-                yield from self._answered(asked)
-            finally:
-                self._queue.leave(asked.ticket)
-        if self._dialect.protocol == "sse_v3":
-            yield self._dialect.event("close_stream", None)
-
-    def _answered(self, asked: _Asked) -> Iterator[Part]:
-        question = asked.question
-        prompt, history, system = ("", [], "") if question is None else question[:3]
-        answer = Answer(self._dialect, asked.event_id, prompt, history, system)
-        while True:
-            place = self._queue.place(asked.ticket)
-            if place is None:
-                break
-            yield answer.queued(place)
-            yield asked.ticket.moved
-        try:
-            yield from answer.play(_steps(asked.script, question))
-        except Exception as exc:
-            # The app of a real Space fails so; the test hears of it when the Space is closed.
-            self._server.errors.append(exc)
-            yield from answer.play((Fail(),))
+    def _script(self) -> Script:
+        first = self._first.popleft() if self._first else None
+        return self._answer if first is None else first
 
     def _stream(self, connection: Connection, request: Request, parts: Iterator[Part]) -> bool:
         """Send it; whether the connection is kept."""
@@ -471,21 +371,6 @@ class FakeSpace:
 
 
 _NOT_AUTHENTICATED = {"detail": {"error": "Not authenticated", "auth_message": None}}
-_SESSION_NOT_FOUND = {
-    "msg": "unexpected_error",
-    "event_id": None,
-    "message": "404: Session not found.",
-    "session_not_found": True,
-    "success": False,
-}
-
-
-def _steps(script: Script, question: Optional[Question]) -> Iterable[Step]:
-    if question is None:
-        return (Fail(),)
-    if not isinstance(script, STEPS) and callable(script):
-        script = script(question)
-    return (script,) if isinstance(script, STEPS) else script
 
 
 def _act(connection: Connection, request: Request, action: Union[Fault, Pause]) -> bool:
