@@ -64,7 +64,7 @@ def test_each_line_of_text_is_a_prompt_and_each_answer_a_line_of_json(files, cli
         (2, 2, "<three>"),
     ]
     assert {tuple(line) for line in lines} == {
-        ("index", "id", "digest", "text", "seconds", "attempts")
+        ("index", "id", "digest", "text", "space", "seconds", "attempts")
     }
     assert (summary.answered, summary.failed) == (3, 0)
 

@@ -97,7 +97,13 @@ def test_status_says_that_a_space_sleeps_and_does_not_wait_for_it(monkeypatch):
     monkeypatch.setattr(SpaceApi, "config", config)
     monkeypatch.setattr(SpaceApi, "stage", lambda api, deadline: "SLEEPING")
     arguments = argparse.Namespace(
-        space="a/b", proxy=None, timeout=None, endpoint=None, input=[], flatten=False, report=False
+        space="a/b",
+        proxy=None,
+        timeout=None,
+        endpoint=None,
+        settings=[],
+        flatten=False,
+        report=False,
     )
     with pytest.raises(qwen25.SpaceUnavailableError) as caught:
         status.run(arguments)

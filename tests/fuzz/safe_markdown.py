@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebook"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from converters import Converters, check  # noqa: E402
 from mixtures import mixture  # noqa: E402

@@ -83,7 +83,7 @@ ROWS = [
     Row("config hangs", OK, {"config": Hang()}, qwen25.TimedOutError, "try again", facts={"phase": "idle"}, timeout=QUICK, cause="ReadTimeout"),
     Row("config drops", OK, {"config": Drop()}, qwen25.ConnectionFailedError, "Check", cause="ConnectionError"),
     Row("config needs a login", OK, {"auth": ("name", "secret")}, qwen25.AuthenticationError, "auth=", facts={"status": 401}),
-    Row("an app without a chat function", OK, config(FUNCTIONLESS), qwen25.EndpointNotFoundError, "wired like", facts={"endpoints": ("keep",)}),
+    Row("an app without a chat function", OK, config(FUNCTIONLESS), qwen25.EndpointNotFoundError, "status --report", facts={"endpoints": ("keep",)}),
     Row("join is 400", OK, join(400, {"detail": "no"}), qwen25.InvalidRequestError, "Check the prompt", facts={"status": 400}),
     Row("join is 401", OK, join(401, NOBODY), qwen25.AuthenticationError, "HF_TOKEN", facts={"status": 401}),
     Row("join is 429 with seconds", OK, join(429, Retry_After="7"), qwen25.RateLimitError, "in 7 seconds", facts={"retry_after": 7.0}),

@@ -10,7 +10,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-NODE = Path(__file__).parent / "node"
+NODE = Path(__file__).parents[1] / "notebook" / "node"
 
 #: What the converters may make of Markdown that is safe.
 TAGS = set(
