@@ -181,12 +181,45 @@ def test_a_rebuilt_space_is_asked_by_its_new_numbers(name):
         assert client.complete("Hi") == "1."
 
 
-def test_a_failed_answer_is_not_kept_in_the_session(model):
-    with FakeSpace(model, first=[["1,", Fail()]], shape="state_only") as space:
-        for _ in range(2):
-            said = ask(space, ["Hi", None])
-    assert said[-2]["success"] is True
-    assert [question.history for question in model.asked] == [[]]
+@pytest.mark.parametrize(
+    ("name", "data", "history"),
+    [
+        ("state_only", ["Hi", None], ["Hi", "1,"]),
+        ("one_step_state", ["Hi", [], None], []),
+        ("sender", ["Hi", {"model": "72B"}, None, None], []),
+    ],
+)
+def test_half_an_answer_is_kept_where_real_apps_keep_it(name, data, history, model):
+    with FakeSpace(model, first=[["1,", Fail()]], shape=name) as space:
+        assert ask(space, data)[-2]["success"] is False
+        assert ask(space, data)[-2]["success"] is True
+    assert [[turn["content"] for turn in one.history] for one in model.asked] == [history]
+
+
+def break_off(space):
+    """A conversation whose second turn broke off in the middle."""
+    conversation = Client(space.url).conversation()
+    conversation.send("One?")
+    space.first = [["half", Fail("No.")]]
+    with pytest.raises(GenerationError):
+        conversation.send("Broken?")
+    return conversation
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_a_turn_that_broke_off_is_in_no_history(name, model):
+    with FakeSpace(model, shape=name) as space:
+        break_off(space).send("And now?")
+    assert model.asked[-1].history == EARLIER
+
+
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_a_session_with_a_turn_that_broke_off_is_not_asked_again(name, model):
+    with FakeSpace(model, shape=name) as space:
+        conversation = break_off(space)
+        with pytest.raises(InvalidRequestError):
+            conversation.send("And now?")
+    assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize(

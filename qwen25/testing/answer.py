@@ -126,6 +126,8 @@ class Answer:
         else:
             values = self._values()
         self._shown = True
+        if self._output.keeps_pieces:
+            self._output.keep("".join(self._pieces))
         return self._with_values("process_generating", values)
 
     def _values(self) -> List[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import InvalidRequestError
 from . import arguments
@@ -37,8 +37,9 @@ class Output(NamedTuple):
     width: int
     place: int
     path: List[Any]
-    #: Called with the whole text at the end of the step.
+    #: Called with the text at the end of the step, or with each piece too.
     keep: Callable[[str], None]
+    keeps_pieces: bool = False
 
 
 #: Where a step fails, nothing is written.
@@ -115,8 +116,8 @@ class App(NamedTuple):
             "dependencies": self._dependencies(fn_index),
         }
 
-    def _numbered(self) -> List[Any]:
-        return [(one.id or place, one) for place, one in enumerate(self.shape.components, 1)]
+    def _numbered(self) -> List[Tuple[int, Component]]:
+        return [(each.id or place, each) for place, each in enumerate(self.shape.components, 1)]
 
     def _component(self, number: int, component: Component) -> Dict[str, Any]:
         kind, props = component.type, component.props
@@ -268,7 +269,7 @@ class App(NamedTuple):
         if self.shape.updates:
             path = ["value", *path]
         place = next((roles.index(role) for role in ("chatbot", "text") if role in roles), 0)
-        return Output(values, len(roles), place, path, keep)
+        return Output(values, len(roles), place, path, keep, step.keeps_pieces)
 
 
 def app_of(

@@ -49,6 +49,8 @@ class Step(NamedTuple):
     on: str = ""
     name: str = ""
     queue: bool = True
+    #: Whether the session keeps the turn with each piece of its answer, and not only at its end.
+    keeps_pieces: bool = False
 
 
 class Shape(NamedTuple):
@@ -108,7 +110,7 @@ _ONE_STEP_STATE = Shape(
 _STATE_ONLY = Shape(
     (_CHATBOT, _BOX, _TURNS),
     (
-        Step("answer", "query turns", "chatbot turns", "query.submit", "chat"),
+        Step("answer", "query turns", "chatbot turns", "query.submit", "chat", keeps_pieces=True),
         Step("reset", "", "query", "query.submit", "lambda"),
     ),
 )
@@ -214,7 +216,8 @@ def _chat_interface(
     roles = " ".join(option.role for option in options)
     ask = Step("ask", "query", "query asked", "query.submit", "_clear_and_save_textbox", False)
     show = Step("ask", "asked chatbot", "chatbot", name="_append_message_to_history", queue=False)
-    api = Step("answer", f"query turns {roles}", "text turns", "api.click", "chat")
+    inputs = f"query turns {roles}"
+    api = Step("answer", inputs, "text turns", "api.click", "chat", keeps_pieces=True)
     hidden = {"visible": False}
     if gradio == OLDEST:
         return Shape(
