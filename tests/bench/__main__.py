@@ -1,6 +1,6 @@
 """Measure all that `docs/benchmarks.md` tells: `python tests/bench [--rounds N] [SECTION ...]`.
 
-Prints the tables, and writes them into the page and the README when all sections were measured. The
+Prints the tables, and writes them into the page when all sections were measured. The
 exit code is 1 when a figure is above its limit.
 """
 
@@ -18,7 +18,6 @@ import crowd
 import door
 import latency
 import local_space
-import readme
 import startup
 import throughput
 from replay import running
@@ -68,7 +67,6 @@ def main() -> int:
     if set(chosen) == set(_SECTIONS):
         write(_DOCS / "benchmarks.md", [verdict, *tables], _machine())
         plot(_DOCS / "benchmarks.svg", costs)
-        readme.write()
     return 0 if all(figure.met for figure in figures) else 1
 
 
