@@ -15,7 +15,7 @@ from ..errors import (
     SpaceUnavailableError,
     StreamInterruptedError,
 )
-from ..events import Event, Note, Started
+from ..events import Event, Note, Started, Thought
 from ..protocol.decoder import Decoder, StepReader
 from ..protocol.prompt import ChatRequest
 from ..protocol.walk import Walk
@@ -133,6 +133,7 @@ class Call:
                 try:
                     if not joined:
                         self._join()
+                        joined = True
                     yield from self._read()
                     return
                 except QwenError as error:
@@ -140,7 +141,7 @@ class Call:
                         raise
                     if self.closed:
                         return
-                    came = bool(self.text) or self.rewritten
+                    came = joined and (bool(self.text) or self.rewritten)
                     self._most = error.partial = max(self.text, self._most, key=len)
                     if came and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
@@ -182,9 +183,9 @@ class Call:
 
     def _join(self) -> None:
         """Begin the walk: put its first step into the queue."""
-        self._deadline.queued()
-        if self._failover.several:
+        if self._failover.shares:
             self._deadline.share(self._failover.share)
+        self._deadline.queued()
         wait = self._wait if self._failover.waits else None
         plan = self._app.plan(self._open_api(), self._deadline, self._tell_early, wait)
         self._keeps_session = plan.keeps_session
@@ -237,6 +238,8 @@ class Call:
                         yield item
                 else:
                     for each in item if isinstance(item, list) else [item]:
+                        if isinstance(each, Thought):
+                            self._deadline.answering()
                         if not isinstance(each, str):
                             self._tell(each)
                         if self.closed:
@@ -298,7 +301,7 @@ class Call:
             self._deadline.answering()  # the time that is left is that of all Spaces
             seconds = 0.0 if self._failover.move(error, self._deadline.clock.now()) else None
             if seconds is None:
-                again = self._failover.start_round()
+                again = self._failover.start_round(self._deadline.clock.now())
                 if again is not None:
                     seconds = 0.0 if is_waking(again) else self._retries.delay(again, left())
             if seconds is None:

@@ -61,7 +61,7 @@ class Client:
         auth: Name and password for an app behind Gradio's login.
         proxy: One URL for all requests: `http://`, `https://`, or `socks5://` with the extra
             `socks`; default the environment's proxies.
-        headers: Sent with every request to the Space.
+        headers: Sent with every request to each Space.
         timeout: Seconds for a whole answer, or a `Timeout`; default `Timeout()`.
         max_retries: Tries after the first, for what may be tried again.
         verify: Whether to check the server's certificate, or the path of an authority's.
@@ -284,6 +284,7 @@ class Client:
         session: Optional[str] = None,
         first: Optional[Target] = None,
         only: Optional[int] = None,
+        others: int = 0,
         max_retries: Optional[int] = None,
     ) -> Stream:
         query = Query.of(prompt, history, system)
@@ -307,7 +308,7 @@ class Client:
             from .retrying import Retries
 
         call = Call(
-            Failover(targets, self._clock.now(), first),
+            Failover(targets, self._clock.now(), first, others),
             request,
             session=session,
             deadline=Deadline(limits, self._clock),

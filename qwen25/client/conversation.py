@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
-from ..errors import ConnectionFailedError, InvalidRequestError, QwenError, TimedOutError
+from ..errors import (
+    ConnectionFailedError,
+    InvalidRequestError,
+    NoSpaceAnsweredError,
+    QwenError,
+    TimedOutError,
+)
 from ..events import Event
 from ..files import Path, path_of, replacing
 from ..protocol.prompt import Message, Query
@@ -179,8 +185,8 @@ class Conversation:
                 first=self._session.target,
             )
         except QwenError as error:
-            if not isinstance(error, (ConnectionFailedError, TimedOutError)):
-                self._session.keep(session, before)  # nothing of this turn has reached it
+            if not _may_have_arrived(error):
+                self._session.keep(session, before)
             raise
 
         def add(answer: str) -> None:
@@ -204,6 +210,12 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self.messages)} messages>"
+
+
+def _may_have_arrived(error: QwenError) -> bool:
+    """Whether the turn may have reached a Space, although it was not answered."""
+    errors = error.errors if isinstance(error, NoSpaceAnsweredError) else (error,)
+    return any(isinstance(each, (ConnectionFailedError, TimedOutError)) for each in errors)
 
 
 def _check(prompt: object) -> None:

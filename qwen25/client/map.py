@@ -25,11 +25,12 @@ from ..errors import QwenError
 from ..protocol.prompt import Prompt
 from ..timeouts import Timeout
 from . import arguments
+from .balancer import Balancer, MapTarget
 from .cancellation import CancelScope
-from .limiter import AdaptiveLimiter, Permit, is_busy
-from .retrying import Retries
+from .limiter import Permit, is_busy
+from .retrying import Retries, may_try_again
 from .spaces import may_move, none_answered
-from .worker import Attempt, Request, Worker
+from .worker import Attempt, Request
 
 if TYPE_CHECKING:
     from .client import Client
@@ -43,9 +44,6 @@ AHEAD = 4
 #: Seconds after which a wait is interrupted. A signal that arrives just before the wait begins, or
 #: in another thread, does not end it; nor does any on Windows. Python runs its handler then.
 _LONGEST_WAIT = 1.0
-
-#: Seconds after which a prompt is looked at again that only busy Spaces can still answer.
-_HELD = 0.1
 
 
 class Answer(NamedTuple):
@@ -67,20 +65,6 @@ class Answer(NamedTuple):
     space: str = ""
 
 
-class _Target:
-    """What answers prompts: a worker that asks a Space, and the limiter of that Space."""
-
-    def __init__(self, client: Client, index: int, limit: int) -> None:
-        self.space = client._targets[index]
-        self.worker = Worker(client, index)
-        self.limiter = AdaptiveLimiter(limit)
-
-    @property
-    def load(self) -> float:
-        """The share of its places that are taken."""
-        return self.limiter.in_flight / self.limiter.limit
-
-
 class _Task:
     """A prompt that was taken, until its answer is there."""
 
@@ -92,9 +76,10 @@ class _Task:
         self.last_sent = 0.0
         self.spent = 0.0  # seconds of its time limit that are used up
         self.retries: Optional[Retries] = None
-        self.errors: Dict[_Target, QwenError] = {}  # of the Spaces that could not answer it
+        self.errors: Dict[MapTarget, QwenError] = {}  # of the Spaces that could not answer it
+        self.refusals: Dict[MapTarget, QwenError] = {}  # of those that were busy
         # Of the last try:
-        self.target: _Target
+        self.target: MapTarget
         self.permit: Permit
         self.attempt: Attempt
 
@@ -137,9 +122,9 @@ class MapRun:
         self._ordered = ordered
         self._next_index = 0
         self._ready: Dict[int, Answer] = {}
-        # Each Space has a limiter of its own, and may take all workers as long as none is refused.
-        self._targets = [_Target(client, index, workers) for index in range(len(client._targets))]
+        self._balancer = Balancer(client, workers)
         self._delayed: List[Tuple[float, int, _Task]] = []  # a heap, by the time of the next try
+        self._held: List[_Task] = []  # due, and the Spaces that may answer them have no room
         self._in_flight: Dict[Future[Attempt], _Task] = {}
         self._done: SimpleQueue[Optional[Future[Attempt]]] = SimpleQueue()  # `None`: look again
         self._last_success = 0.0
@@ -182,13 +167,13 @@ class MapRun:
             answer = self._next_answer()
             if answer is not None:
                 yield answer
-            elif self._in_flight or (not self._finishing and (self._delayed or self._is_more())):
+            elif self._in_flight or (not self._finishing and self._is_more()):
                 self._receive(wait=True)
             else:
                 return
 
     def _stop_workers(self) -> None:
-        for target in self._targets:
+        for target in self._balancer.targets:
             target.worker.stop()
 
     def _stop(self, own: Optional[Executor]) -> None:
@@ -202,16 +187,18 @@ class MapRun:
 
     def _send(self, executor: Executor) -> None:
         """Send as many prompts as there is room for."""
-        held: List[_Task] = []  # due, but only for Spaces that have no room now
-        while len(self._in_flight) < self._workers and self._with_room():
-            task = self._next_task()
+        held, self._held = self._held, []
+        while len(self._in_flight) < self._workers:
+            now = time.monotonic()
+            if not self._balancer.has_room(now):
+                break
+            task = held.pop(0) if held and not self._finishing else self._next_task(now)
             if task is None:
                 break
-            target = next((each for each in self._with_room() if each not in task.errors), None)
+            target = self._balancer.free_target(task.errors, now)
             if target is None:
-                held.append(task)
+                self._held.append(task)
                 continue
-            now = time.monotonic()
             if not task.attempts:
                 task.first_sent = now
             task.attempts += 1
@@ -219,31 +206,22 @@ class MapRun:
             task.target = target
             task.permit = target.limiter.acquire()
             which = (task.index, task.attempts)
-            future = executor.submit(target.worker, task.request, self._left(task), which)
+            others = len(self._balancer.targets) - len(task.errors) - 1
+            future = executor.submit(target.worker, task.request, self._left(task), which, others)
             self._in_flight[future] = task
             future.add_done_callback(self._done.put)
-        for task in held:
-            self._delay(task, time.monotonic() + _HELD)
+        self._held += held
 
-    def _usable(self, now: float) -> List[_Target]:
-        """The Spaces with a free place. One that failed rests, unless all of them do."""
-        well = [target for target in self._targets if not target.space.rest(now)]
-        usable = well or self._targets
-        return [each for each in usable if each.limiter.in_flight < each.limiter.limit]
-
-    def _with_room(self) -> List[_Target]:
-        """The Spaces that may be asked now, the least busy first."""
-        now = time.monotonic()
-        usable = [each for each in self._usable(now) if each.limiter.has_room(now)]
-        return sorted(usable, key=lambda target: target.load)
-
-    def _next_task(self) -> Optional[_Task]:
-        """The next task: a due retry, else a new prompt."""
+    def _next_task(self, now: float) -> Optional[_Task]:
+        """The next task: a due retry, else a new prompt if there is room for it."""
         if self._finishing:
             return None
-        if self._delayed and self._delayed[0][0] <= time.monotonic():
+        if self._delayed and self._delayed[0][0] <= now:
             return heapq.heappop(self._delayed)[2]
-        if self._exhausted or self._taken >= self._most_taken:
+        return self._new_task() if self._balancer.opens((), now) <= now else None
+
+    def _new_task(self) -> Optional[_Task]:
+        if self._finishing or self._exhausted or self._taken >= self._most_taken:
             return None
         for index, request in self._requests:
             self._taken += 1
@@ -253,7 +231,9 @@ class MapRun:
 
     def _is_more(self) -> bool:
         """Whether there are further prompts, although none may be sent now."""
-        task = self._next_task()
+        if self._delayed or self._held:
+            return True
+        task = self._new_task()
         if task is None:
             return False
         self._delay(task, 0.0)
@@ -293,13 +273,22 @@ class MapRun:
                 "prompt %d has to wait: %d at once, none for %.1f s: %s",
                 *(task.index, limiter.limit, max(limiter.blocked_until - now, 0.0), error),
             )
+            task.refusals[target] = error
             self._delay(task, 0.0)
             self._give_up(now)
             return True
         else:
             limiter.release()
-            if self._give_back(task, error, now):
-                return True
+            if self._balancer.several and may_move(error):
+                target.space.failed(error, now)
+                task.errors[target] = error
+                if len(task.errors) < len(self._balancer.targets):
+                    self._delay(task, 0.0)
+                    self._give_up(now)
+                    return True
+                error = next(filter(may_try_again, task.errors.values()), error)
+                self._blame_all(task)
+                task.errors = {}  # a new try may go to any of them
             if task.retries is None:
                 task.retries = Retries(self._max_retries)
             delay = task.retries.delay(error, _or_infinite(self._left(task).total))
@@ -310,39 +299,37 @@ class MapRun:
         self._conclude(task)
         return True
 
-    def _give_back(self, task: _Task, error: QwenError, now: float) -> bool:
-        """Let another Space answer the task, if there is one that has not failed at it."""
-        if len(self._targets) == 1 or not may_move(error):
-            return False
-        task.target.space.failed(error, now)
-        task.errors[task.target] = error
-        if len(task.errors) < len(self._targets):
-            self._delay(task, 0.0)
-            return True
-        named = [(target.space.name, each) for target, each in task.errors.items()]
-        task.attempt = task.attempt._replace(error=none_answered(named, error))
-        task.errors = {}  # a new try may go to any of them
-        return False
+    def _blame_all(self, task: _Task) -> None:
+        """Let the answer of a task name the reason of each Space."""
+        errors = {**task.refusals, **task.errors}
+        named = [(target.space.name, each) for target, each in errors.items()]
+        last = task.attempt.error
+        if last is not None and len(named) > 1:
+            task.attempt = task.attempt._replace(error=none_answered(named, last))
 
     def _delay(self, task: _Task, until: float) -> None:
         heapq.heappush(self._delayed, (until, task.index, task))
 
     def _give_up(self, now: float) -> None:
-        """Conclude the tasks whose time limit ends before the Space may be asked again.
+        """Conclude the tasks whose time limit ends before a Space may be asked again.
 
         As long as it answers others, no task waits too long: the Space is alive, and each task
         gets its turn.
         """
-        until = min(target.limiter.blocked_until for target in self._targets)
-        if until <= now:
-            return
         delayed, self._delayed = self._delayed, []
-        for due, _, task in delayed:
-            silent_since = max(task.first_sent, self._last_success)
-            if until - silent_since < _or_infinite(self._left(task).total):
+        held, self._held = self._held, []
+        for due, task in [(due, task) for due, _, task in delayed] + [(now, task) for task in held]:
+            if not self._is_hopeless(task, now):
                 self._delay(task, due)
             else:
+                self._blame_all(task)
                 self._conclude(task)
+
+    def _is_hopeless(self, task: _Task, now: float) -> bool:
+        until = self._balancer.blocked_until(task.errors)
+        silent_since = max(task.first_sent, self._last_success)
+        left = _or_infinite(self._left(task).total)
+        return task.attempts > 0 and until > now and until - silent_since >= left
 
     def _conclude(self, task: _Task) -> None:
         """Make the answer from a task's last try."""
@@ -361,14 +348,15 @@ class MapRun:
     def _wait_limit(self) -> float:
         """Seconds to wait for the end of a try; then a signal may be there, or a task be due."""
         now = time.monotonic()
-        usable = self._usable(now)
-        if self._finishing or not usable or len(self._in_flight) >= self._workers:
+        if self._finishing or len(self._in_flight) >= self._workers:
             return _LONGEST_WAIT
-        due = self._delayed[0][0] if self._delayed else math.inf
+        times = [self._balancer.opens(task.errors, now) for task in self._held]
+        if self._delayed:
+            due, _, task = self._delayed[0]
+            times.append(max(due, self._balancer.opens(task.errors, now)))
         if not self._exhausted and self._taken < self._most_taken:
-            due = 0.0  # a new prompt
-        opens = min(each.limiter.blocked_until for each in usable)
-        return min(max(max(opens, due) - now, 0.0), _LONGEST_WAIT)
+            times.append(self._balancer.opens((), now))
+        return min(max(min(times, default=math.inf) - now, 0.0), _LONGEST_WAIT)
 
     def _next_answer(self) -> Optional[Answer]:
         """The next answer to hand out, if it is there."""

@@ -149,7 +149,7 @@ def may_move(error: QwenError) -> bool:
     It is not for an invalid request, a refused login, or an app that failed at the answer.
     """
     if isinstance(error, TimedOutError):
-        return error.phase != "total"
+        return not _is_total(error)
     kinds = (SpaceError, UnknownModelError, ConnectionFailedError, QueueFullError, RateLimitError)
     return isinstance(error, kinds)
 
@@ -164,19 +164,26 @@ class Failover:
         targets: The Spaces in order of preference.
         now: The time, by which some of them rest.
         first: The one to begin with, whatever the preference; default none.
+        others: How many further Spaces the caller has, which it asks by itself.
     """
 
     def __init__(
-        self, targets: Sequence[Target], now: float, first: Optional[Target] = None
+        self,
+        targets: Sequence[Target],
+        now: float,
+        first: Optional[Target] = None,
+        others: int = 0,
     ) -> None:
         order = sorted(targets, key=lambda target: (target is not first, target.rest(now) > 0))
         self._left: Deque[Target] = deque(order)
         self._count = len(order)
+        self._others = others
         self._errors: Dict[Target, QwenError] = {}
+        self._not_before: Dict[Target, float] = {}  # the wishes of those that failed
         #: The Space that is asked now.
         self.target = self._left.popleft()
         #: Whether a Space that sleeps is waited for: not while another one may be up.
-        self.waits = not self._left
+        self.waits = not self._left and not others
 
     @property
     def several(self) -> bool:
@@ -184,9 +191,14 @@ class Failover:
         return self._count > 1
 
     @property
+    def shares(self) -> bool:
+        """Whether a Space has a share of the time only, until its answer begins."""
+        return self.several or self._others > 0
+
+    @property
     def share(self) -> int:
         """How many Spaces, with this one, have to share the time that is left."""
-        return 1 + len(self._left)
+        return 1 + len(self._left) + self._others
 
     def move(self, error: QwenError, now: float) -> bool:
         """Go on with the next Space of this round; false when there is none, or none may help."""
@@ -194,33 +206,43 @@ class Failover:
             return False
         # Its frames would keep the connection, for as long as the error is kept.
         self._errors[self.target] = error.with_traceback(None)
+        self._not_before[self.target] = now + (error.retry_after or 0.0)
         self.target.failed(error, now)
         if not self._left:
             return False
         self.target = self._left.popleft()
         return True
 
-    def start_round(self) -> Optional[QwenError]:
+    def start_round(self, now: float) -> Optional[QwenError]:
         """Begin a further round, with those that may still answer.
+
+        One that wants to be left alone for longer than another is not in this round.
 
         Returns the reason for which the first of them has not answered; `None` when there is none.
         """
         again = [target for target, error in self._errors.items() if _may_yet_answer(error)]
         if not self.several or not again:
             return None
-        self._left.extend(again)
+        soonest = max(now, min(self._not_before[target] for target in again))
+        self._left.extend(target for target in again if self._not_before[target] <= soonest)
         self.target = self._left.popleft()
         self.waits = True
         return self._errors[self.target]
 
     def names_all(self, error: QwenError) -> bool:
         """Whether the call ends with an error that names all Spaces, and not with this one."""
-        return self.several and error in self._errors.values()
+        over = bool(self._errors) and _is_total(error) and not error.partial
+        return self.several and (over or error in self._errors.values())
 
     def error(self, last: QwenError) -> NoSpaceAnsweredError:
         """The error that names the reason of each Space."""
+        self._errors[self.target] = last.with_traceback(None)
         reasons = [(target.name, error) for target, error in self._errors.items()]
         return none_answered(reasons, last)
+
+
+def _is_total(error: QwenError) -> bool:
+    return isinstance(error, TimedOutError) and error.phase == "total"
 
 
 def _may_yet_answer(error: QwenError) -> bool:
@@ -264,9 +286,10 @@ def read_spaces(
     if space is None:
         space = default_spaces()
     named = list(space) if isinstance(space, (list, tuple)) else [space]
-    if len(named) > 1 and (isinstance(token, str) or auth is not None):
+    own = len(named) > 1 or any(isinstance(each, SpaceOptions) for each in named)
+    if own and (isinstance(token, str) or auth is not None):
         raise InvalidRequestError(
-            "A token or a login is for one Space, and several are named.",
+            "A token or a login is for one Space, and here each Space has its own.",
             hint="Give each its own: SpaceOptions(space, token=..., auth=...).",
         )
     spaces = [

@@ -47,7 +47,9 @@ class Worker:
         self._key = uuid.uuid4().hex if key is None else key
         self._scope = CancelScope()
 
-    def __call__(self, request: Request, limits: Timeout, which: Tuple[int, int]) -> Attempt:
+    def __call__(
+        self, request: Request, limits: Timeout, which: Tuple[int, int], others: int = 0
+    ) -> Attempt:
         """Ask once.
 
         Args:
@@ -55,6 +57,8 @@ class Worker:
             limits: For this try.
             which: The prompt's index and the number of the try. Dask takes calls with equal
                 arguments for one call, and these make each call different.
+            others: How many other Spaces may still be asked. They get their share of the time,
+                and this one is not waited for while it sleeps.
         """
         start = time.monotonic()
         started: Optional[float] = None
@@ -78,6 +82,7 @@ class Worker:
                     start_over=True,
                     max_retries=0,
                     only=self._index,
+                    others=others,
                 )
                 text = stream.result()
         except QwenError as failure:

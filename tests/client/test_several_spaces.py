@@ -3,15 +3,29 @@
 import pickle
 import socket
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
-from clocks import QuickClock
+from clocks import FakeClock, QuickClock
+from hub import mocked_hub
+from recordings import TEXTS
 
 import qwen25
 from qwen25 import Client, Note, SpaceOptions, Timeout
 from qwen25.aio import AsyncClient
-from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Reply
+from qwen25.client.cancellation import CancelScope
+from qwen25.testing import (
+    Delay,
+    Drop,
+    Fail,
+    FakeSpace,
+    Gate,
+    Hang,
+    Heartbeat,
+    Repeat,
+    Reply,
+)
 
 
 @pytest.fixture
@@ -20,6 +34,12 @@ def nobody():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def hub():
+    with mocked_hub() as hub:
+        yield hub
 
 
 def client_of(*spaces, **options):
@@ -157,6 +177,12 @@ def test_a_secret_for_several_spaces_at_once_is_refused(secret):
         Client(["a/b", "c/d"], **secret)
 
 
+def test_a_token_beside_one_of_options_is_refused():
+    """It would not be clear which of the two is meant."""
+    with pytest.raises(qwen25.InvalidRequestError, match="SpaceOptions"):
+        Client(SpaceOptions("a/b", token="hf_x"), token="hf_y")
+
+
 def test_a_copy_asks_the_same_spaces():
     client = pickle.loads(pickle.dumps(Client(["a/b", SpaceOptions("c/d", token="hf_x")])))
     assert [space.name for space in client.spaces] == ["a/b", "c/d"]
@@ -196,6 +222,104 @@ def test_closing_while_it_moves_leaves_no_connection():
             stream = client.stream("Hi")
             stream.close()
             second.wait_for(lambda: second.left == 1)
+
+
+def test_each_space_has_the_whole_limit_of_the_queue():
+    """The time in the queue of the first does not count for the second."""
+    with FakeSpace([Repeat([Heartbeat(), Delay(0.05)])]) as busy:
+        with FakeSpace(["second"]) as second:
+            with Client([busy.url, second.url], timeout=Timeout(queue=1.5)) as client:
+                assert client.complete("Hi") == "second"
+
+
+def test_one_that_wants_to_be_left_alone_for_long_does_not_keep_the_others_from_a_further_round():
+    long = Reply(429, b"", {"Retry-After": "3600"})
+    with FakeSpace(join=long) as first, FakeSpace(["second"], join=[FULL, None]) as second:
+        with client_of(first, second, timeout=600) as client:
+            assert client.complete("Hi") == "second"
+        assert len([r for r in first.requests if "join" in r.path]) == 1
+
+
+def test_complete_moves_when_the_space_that_broke_off_is_full_afterwards():
+    with FakeSpace(first=[["Hel", Drop()]], join=[None, FULL]) as first:
+        with FakeSpace(["second"]) as second, client_of(first, second) as client:
+            assert client.complete("Hi") == "second"
+
+
+def test_when_the_time_is_over_the_error_names_the_reason_of_each(hub):
+    hub.stages.update({"a/one": ["SLEEPING"], "b/two": ["SLEEPING"]})
+    with Client(["a/one", "b/two"], timeout=60) as client:
+        client._clock = FakeClock()
+        with pytest.raises(qwen25.NoSpaceAnsweredError) as caught:
+            client.complete("Hi")
+        assert client._clock.time <= 1060
+    assert [type(error) for error in caught.value.errors] == [qwen25.TimedOutError] * 2
+
+
+# On Hugging Face
+
+
+class TestOnHuggingFace:
+    """Hugging Face is a mock, and so are the Spaces that are given by id."""
+
+    @pytest.fixture
+    def client(self):
+        with Client(["a/one", "b/two"]) as client:
+            client._clock = FakeClock()
+            yield client
+
+    def test_one_that_sleeps_is_not_waited_for_while_another_is_up(self, hub, client):
+        hub.stages.update({"a/one": ["SLEEPING"], "b/two": ["RUNNING"]})
+        notes = []
+        with client.stream("Hi", on_event=notes.append) as stream:
+            assert stream.result() == TEXTS["answer"]
+            assert stream.space == "b/two"
+        assert client._clock.slept == []
+        said = "a/one: The Space a/one does not answer; Hugging Face gives its stage as SLEEPING."
+        assert notes[0] == Note("info", f"{said} Asking b/two.")
+        assert client.spaces[0].state.startswith("left alone for 30 s: The Space a/one does not")
+
+    def test_the_second_is_not_waited_for_in_the_first_round_either(self, hub, client):
+        hub.stages.update({"a/one": ["PAUSED"], "b/two": ["BUILDING", "BUILDING", "RUNNING"]})
+        with client.stream("Hi") as stream:
+            assert stream.result() == TEXTS["answer"]
+            assert stream.space == "b/two"
+        assert client._clock.slept == [5]
+
+    def test_when_both_sleep_the_first_is_waited_for(self, hub, client):
+        hub.stages.update({"a/one": ["SLEEPING", "APP_STARTING", "RUNNING"], "b/two": ["SLEEPING"]})
+        notes = []
+        with client.stream("Hi", on_event=notes.append) as stream:
+            assert stream.result() == TEXTS["answer"]
+            assert stream.space == "a/one"
+        assert client._clock.slept == [5]
+        assert notes[2].text == "The Space is APP_STARTING; waiting for it to start."
+
+    def test_when_the_first_does_not_wake_up_the_second_is_waited_for(self, hub, client):
+        hub.stages.update({"a/one": ["SLEEPING"], "b/two": ["SLEEPING", "APP_STARTING", "RUNNING"]})
+        with client.stream("Hi") as stream:
+            assert stream.result() == TEXTS["answer"]
+            assert stream.space == "b/two"
+        assert sum(client._clock.slept) == 180 + 5
+
+    def test_one_that_is_gone_is_passed_over(self, hub, client):
+        hub.stages["b/two"] = ["RUNNING"]
+        with client.stream("Hi") as stream:
+            assert stream.result() == TEXTS["answer"]
+            assert stream.space == "b/two"
+
+    def test_when_no_space_exists_each_is_named(self, hub, client):
+        with pytest.raises(qwen25.NoSpaceAnsweredError) as caught:
+            client.complete("Hi")
+        assert [type(each) for each in caught.value.errors] == [qwen25.SpaceNotFoundError] * 2
+        assert client._clock.slept == []
+
+    def test_a_token_is_shown_to_its_own_space_and_not_to_hugging_face(self, hub):
+        hub.stages.update({"a/one": ["SLEEPING"], "b/two": ["RUNNING"]})
+        with Client([SpaceOptions("a/one", token="hf_mine"), "b/two"]) as client:
+            client.complete("Hi")
+        assert hub.seen_by("a-one.hf.space") == {"Bearer hf_mine"}
+        assert hub.seen_by("b-two.hf.space") == {None}
 
 
 # Many prompts
@@ -239,3 +363,46 @@ def test_a_prompt_that_no_space_answers_is_an_answer_with_all_reasons(nobody):
         (answer,) = client.map(["Hi"])
     assert type(answer.error) is qwen25.NoSpaceAnsweredError
     assert len(answer.error.errors) == 2
+
+
+def test_a_map_does_not_wait_for_a_space_that_sleeps_while_another_is_up(hub):
+    hub.stages["a/asleep"] = ["SLEEPING"]
+    with FakeSpace(lambda asked: [asked.prompt]) as space:
+        with client_of("a/asleep", space) as client:
+            answers = list(client.map([str(n) for n in range(9)], workers=2))
+    assert [answer.text for answer in answers] == [str(n) for n in range(9)]
+
+
+def test_in_a_map_each_space_has_its_share_of_the_time_until_its_answer_begins():
+    with FakeSpace([Hang()]) as silent, FakeSpace(["second"]) as second:
+        with Client([silent.url, second.url], timeout=Timeout(idle=60, total=6)) as client:
+            (answer,) = client.map(["Hi"], workers=1)
+    assert answer.text == "second"
+
+
+def test_a_prompt_of_a_map_does_not_wait_longer_than_its_limit_for_a_blocked_space(nobody):
+    blocked = Reply(429, b"", {"Retry-After": "3600"})
+    with FakeSpace(join=blocked) as space, client_of(nobody, space, timeout=60) as client:
+        answers = []
+        scope = CancelScope()
+
+        def ask():
+            with scope.enter():
+                answers.extend(client.map(["Hi"]))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(20)
+        scope.cancel()
+        asking.join(20)
+    assert type(answers[0].error) is qwen25.NoSpaceAnsweredError
+
+
+def test_a_prompt_of_a_map_is_asked_at_a_space_that_rests_when_no_other_has_the_model():
+    with FakeSpace(["fine"]) as resting:
+        with FakeSpace(sizes=["7B"]) as without:
+            with client_of(resting, without, model="72B") as client:
+                client._targets[0].failed(qwen25.QueueFullError("full"), time.monotonic())
+                (answer,) = client.map(["Hi"])
+    assert answer.text == "fine"
+    assert answer.seconds < 20  # and not the 30 of its rest

@@ -102,7 +102,7 @@ def test_a_further_round_asks_those_that_may_still_answer_and_waits_for_them():
     failover.move(asleep, NOW)
     failover.move(SpaceNotFoundError("x"), NOW)
     failover.move(ConnectionFailedError("x"), NOW)
-    assert failover.start_round() is asleep
+    assert failover.start_round(NOW) is asleep
     assert (failover.target, failover.waits) == (first, True)
     assert failover.move(TimedOutError("x", phase="wake"), NOW)
     assert failover.target is third
@@ -112,7 +112,7 @@ def test_there_is_no_further_round_when_no_space_will_answer():
     failover = Failover(targets(2), NOW)
     failover.move(SpaceNotFoundError("x"), NOW)
     failover.move(SpaceUnavailableError("x", stage="PAUSED"), NOW)
-    assert failover.start_round() is None
+    assert failover.start_round(NOW) is None
 
 
 def test_a_space_that_failed_comes_last_and_is_preferred_again_after_its_rest():
@@ -171,7 +171,7 @@ def test_with_one_space_nothing_changes():
     failover = Failover([target], NOW)
     assert failover.waits
     assert not failover.move(FULL, NOW)
-    assert failover.start_round() is None
+    assert failover.start_round(NOW) is None
     assert not failover.names_all(FULL)
 
 
