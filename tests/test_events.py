@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from qwen25 import Client, Note, Progress, Queued, Started, Step, Text
+from qwen25 import Client, Note, Progress, Queued, Started, Step, Text, Thought
 from qwen25.events import Event
 from qwen25.testing import FakeSpace
 
@@ -32,7 +32,7 @@ def test_what_is_not_text_is_told_to_on_event_before_the_loop_sees_it():
 
 
 def test_an_event_of_an_answer_is_one_of_those_that_on_event_gets_or_text():
-    assert set(get_args(Event)) == {Queued, Started, Progress, Note}
+    assert set(get_args(Event)) == {Queued, Started, Progress, Note, Thought}
 
 
 @pytest.mark.parametrize("event", [*EVENTS, EVENTS[2].steps[0], Text("Hello")], ids=repr)
