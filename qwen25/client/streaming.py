@@ -142,6 +142,11 @@ class Stream:
 
         show_result(self)
 
+    def _display_(self) -> object:
+        from ..display.cell import marimo_result
+
+        return marimo_result(self)
+
     def __repr__(self) -> str:
         state = "complete" if self._call.complete else "open"
         if self._call.closed and not self._call.complete:

@@ -1,6 +1,6 @@
 """An answer in a notebook's cell while it is written, or on standard output.
 
-IPython is never imported here: code that runs in IPython has imported it already.
+IPython and marimo are never imported here: code that runs in one has imported it already.
 """
 
 from __future__ import annotations
@@ -8,7 +8,19 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import Any, ContextManager, Iterator, List, Optional, Protocol, TypeVar, Union
+import threading
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Iterator,
+    List,
+    Optional,
+    Protocol,
+    Type,
+    TypeVar,
+    Union,
+)
 
 from ..errors import QwenError
 from ..events import Event, Text
@@ -36,7 +48,7 @@ class EventStream(ContextManager[object], Protocol):
 def show(stream: EventStream) -> None:
     """Show an answer in the cell while it is written, and keep what came.
 
-    A terminal IPython and plain Python have no cells: there the text is written to standard
+    Works in Jupyter and marimo. Elsewhere there are no cells: the text is written to standard
     output, piece by piece.
 
     Args:
@@ -45,9 +57,14 @@ def show(stream: EventStream) -> None:
     Raises:
         QwenError: As the stream itself; what came before stays shown.
     """
+    output: Union[_CellOutput, _PlainOutput]
     shell = _shell()
-    notebook = shell is not None and "text/markdown" in shell.display_formatter.active_types
-    output: Union[_CellOutput, _PlainOutput] = _CellOutput() if notebook else _PlainOutput()
+    if shell is not None and "text/markdown" in shell.display_formatter.active_types:
+        output = _CellOutput(_IPythonDisplay().show)
+    elif _in_marimo():
+        output = _CellOutput(_show_in_marimo, thread=sys.modules["marimo"].Thread)
+    else:
+        output = _PlainOutput()
     try:
         # The Space stops writing, however this ends.
         with stream, output:
@@ -72,6 +89,21 @@ def show_result(stream: EventStream) -> None:
         show(stream)
     except QwenError as error:
         raise CellFailed(error) from error
+
+
+def marimo_result(stream: EventStream) -> object:
+    """Show an answer that is the last line of a cell of marimo, which calls this.
+
+    An error is shown below what came: marimo would lose both if it were raised here.
+    """
+    marimo = sys.modules["marimo"]
+    try:
+        show(stream)
+    except QwenError as error:
+        failure = marimo.md(safe_markdown(f"{type(error).__name__}: {error}"))
+        text = marimo.md(safe_markdown(stream.text))
+        return marimo.vstack([text, marimo.callout(failure, kind="danger")])
+    return marimo.md(safe_markdown(stream.text))
 
 
 class CellFailed(BaseException):
@@ -103,17 +135,48 @@ def _shell() -> Any:
     return None if ipython is None else ipython.get_ipython()
 
 
-class _CellOutput:
-    """One output of a cell, updated as its text grows."""
+def _in_marimo() -> bool:
+    marimo = sys.modules.get("marimo")
+    return marimo is not None and bool(marimo.running_in_notebook())
+
+
+def _show_in_marimo(text: str) -> None:
+    marimo = sys.modules["marimo"]
+    marimo.output.replace(marimo.md(safe_markdown(text)))
+
+
+class _IPythonDisplay:
+    """One output of a cell of IPython."""
 
     def __init__(self) -> None:
         self._display = sys.modules["IPython"].display.display
         self._id = os.urandom(8).hex()
+        self._known = False
+
+    def show(self, text: str) -> None:
+        """Show a text in the place of the one before."""
+        content = {"text/markdown": safe_markdown(text), "text/plain": escape_controls(text)}
+        self._display(content, raw=True, display_id=self._id, update=self._known)
+        self._known = True
+
+
+class _CellOutput:
+    """One output of a cell, updated as its text grows.
+
+    Args:
+        show: Shows a text in the place of the one before.
+        thread: The class of a thread that may show something.
+    """
+
+    def __init__(
+        self, show: Callable[[str], None], thread: Type[threading.Thread] = threading.Thread
+    ) -> None:
+        self._show = show
         self._pieces: List[str] = []
         self._status = ""
         self._shown: Optional[str] = None
         # Preparing a text of a million characters takes long.
-        self._updater = LiveUpdater(self._update, every=_EVERY, share=4)
+        self._updater = LiveUpdater(self._update, every=_EVERY, share=4, thread=thread)
 
     def write(self, piece: str) -> None:
         """Add a piece."""
@@ -141,9 +204,7 @@ class _CellOutput:
     def _update(self) -> None:
         text = "".join(self._pieces) or self._status
         if text != self._shown and (text or self._shown):
-            content = {"text/markdown": safe_markdown(text), "text/plain": escape_controls(text)}
-            known = self._shown is not None
-            self._display(content, raw=True, display_id=self._id, update=known)
+            self._show(text)
             self._shown = text
 
 

