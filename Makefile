@@ -27,7 +27,7 @@ help:
 	@echo "                    ask another one:    SPACE=Qwen/Qwen2.5 make run"
 	@echo "make check          run the pure tests, in seconds"
 	@echo "make test           run all tests"
-	@echo "make lint           check format, style, types and the package"
+	@echo "make lint           check format, style, types, words and the package"
 	@echo "make matrix         run the tests with every Python and Gradio that is promised"
 	@echo "make docs           build the documentation into build/docs"
 	@echo "make bench          measure, against other clients"
@@ -54,6 +54,8 @@ lint: $(VENV)/linters
 	$(BIN)/flake8 $(SOURCES)
 	$(BIN)/mypy qwen25 tests/typing
 	$(BIN)/bandit --quiet --recursive --ini setup.cfg qwen25
+	$(BIN)/codespell README.md CHANGELOG.md docs qwen25 .github
+	$(BIN)/python tests/check_words.py
 	$(BIN)/python tests/check_layers.py
 	$(BIN)/python tests/check_package.py
 

@@ -39,7 +39,7 @@ napoleon_numpy_docstring = False
 # -n wants a target for every name in a signature. These have none in this build:
 nitpick_ignore_regex = [
     # They have docs of their own, and a build asks no other machine.
-    (r"py:.*", r"(concurrent|os|pathlib|pytest|requests|socket)\..*"),
+    (r"py:.*", r"(concurrent|os|pathlib|pytest|requests|socket|starlette)\..*"),
     (r"py:.*", r"(Executor|Path)"),
     # Names for types that are written out: interface/client.md tells what a prompt is.
     (r"py:.*", r"(qwen25\.protocol\.prompt\.)?(Prompt|Message)"),

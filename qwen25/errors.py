@@ -116,7 +116,7 @@ class SpaceUnavailableError(SpaceError):
     """The Space exists and does not run now."""
 
     #: What Hugging Face says of it, such as `SLEEPING`, `BUILDING`, `PAUSED` or `RUNTIME_ERROR`;
-    #: `None` when nobody could be asked.
+    #: `None` when no server could be asked.
     stage: Optional[str]
 
     def __init__(self, message: str, *, stage: Optional[str] = None, **facts: Any) -> None:

@@ -57,7 +57,7 @@ class _Magic:
         -o NAME    keep the whole answer in this variable
         --         end the options, for a prompt that begins like one
 
-        It asks the Space in $QWEN25_SPACE, else Qwen/Qwen2.5; `%reload_ext qwen25` looks anew.
+        It asks the Space in $QWEN25_SPACE, else Qwen/Qwen2.5; `%reload_ext qwen25` looks again.
         """
         options, beginning = _parse(line)
         prompt = "\n\n".join(part for part in (beginning, (cell or "").strip()) if part)

@@ -102,7 +102,7 @@ def main() -> int:
     except BrokenPipeError:
         _forget_output()
         return 0
-    # Also what nobody foresaw is one line, unless somebody wants to see more.
+    # Unforeseen errors are one line too, unless -vv asks for more.
     except Exception as error:
         if isinstance(error, OSError):
             _forget_output()

@@ -93,7 +93,7 @@ def _timed(client: Client, prompt: str, model: str, status: StatusLine) -> Dict[
             started = time.monotonic()
         status.update(event)
 
-    # A stream, since it has an event id; nobody sees its pieces, so that it may start over.
+    # A stream, since it has an event id; its pieces are not shown, so that it may start over.
     with ask_whole(client, prompt, on_event=tell) as stream:
         queued = time.monotonic()
         text = stream.result()

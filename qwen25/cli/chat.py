@@ -18,7 +18,7 @@ _HELP = """\
 /system [TEXT]  set the system prompt, or show it
 /model [SIZE]   ask another model from now on, or list them
 /undo           take back the last turn
-/clear          begin anew; the system prompt stays
+/clear          start again; the system prompt stays
 /save FILE      write the conversation into a file
 /load FILE      go on with a conversation from a file
 /help           this list
@@ -179,7 +179,7 @@ def _message(line: str) -> str:
 
 
 def _read(prompt: str) -> str:
-    """A line from standard input; who types it sees the prompt, and nobody else."""
+    """A line from standard input; the prompt is shown only where it is typed."""
     if not is_terminal(sys.stdin):
         prompt = ""
     elif not is_terminal(sys.stdout):

@@ -27,8 +27,8 @@ TRY_LATER = 75
 NO_ACCESS = 77
 INTERRUPTED = 130
 
-# The first that fits. An answer that broke off has failed; where none could begin because nobody
-# can be reached, the Space is unavailable.
+# The first that fits. An answer that broke off has failed; where none could begin because no
+# server can be reached, the Space is unavailable.
 _CODES: List[Tuple[Type[QwenError], int]] = [
     (InvalidRequestError, USAGE),
     (SpaceError, UNAVAILABLE),

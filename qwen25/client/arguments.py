@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
 from ..errors import InvalidRequestError, describe
 from ..transport.address import is_proxy
 
-#: Nobody waits for more tries, and larger numbers overflow where seconds are computed from them.
+#: More tries make no sense, and larger numbers overflow where seconds are computed from them.
 _MOST_TRIES = 1_000_000
 _MOST_WORKERS = 100_000
 _LONGEST_NAME = 200

@@ -36,7 +36,7 @@ class Call:
 
     Args:
         session: The session that has seen the earlier turns; default a new one.
-        start_over: Ask anew also when a stream breaks after text has come; for a caller who
+        start_over: Ask again also when a stream breaks after text has come; for a caller who
             wants the whole answer only.
         on_event: Called with every event that is not text, at once.
     """

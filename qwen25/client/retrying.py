@@ -45,7 +45,7 @@ class Retries:
 
     Args:
         most: How many; 0 is none.
-        chance: A number from 0 up to 1, anew at each call.
+        chance: A new number from 0 up to 1 at each call.
     """
 
     def __init__(self, most: int, chance: Callable[[], float] = random.random) -> None:

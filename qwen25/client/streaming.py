@@ -132,7 +132,7 @@ class Stream:
         self.close()
 
     def __del__(self) -> None:
-        # A Stream that nobody iterated has no generator whose end would close it.
+        # A Stream that was not iterated has no generator whose end would close it.
         call = getattr(self, "_call", None)
         if call is not None:
             call.close()

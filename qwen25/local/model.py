@@ -52,7 +52,7 @@ class Model:
         """Write the next turn of a conversation, in pieces.
 
         The first piece comes as soon as it is there, the next ones at most every 30 ms. While a
-        long prompt is read there is an empty piece about every second, so that whoever iterates
+        long prompt is read there is an empty piece about every second, so that who iterates
         gets the occasion to stop. Closing the iterator stops llama.cpp at its next token.
 
         Args:
@@ -140,7 +140,7 @@ def _load(path: Path) -> Any:
     parameters.ui = False
     # llama.cpp always listens somewhere, by default on a TCP port that any page in a browser may
     # ask. Here it is a socket in a private directory, which is gone once the model is loaded, so
-    # that nobody can reach it; the key guards the moment before, and systems without such sockets.
+    # that no one can reach it; the key guards the moment before, and systems without such sockets.
     parameters.api_keys = [secrets.token_urlsafe(32)]
     with tempfile.TemporaryDirectory(prefix="qwen25-") as directory:
         parameters.hostnames = [str(Path(directory, "shut.sock"))]

@@ -132,7 +132,7 @@ def serve(
         gguf: A GGUF file to answer with.
         model: Instead of a file a size, such as `"0.5B"`, fetched from the Hugging Face hub and
             kept in its cache. With neither, the stand-in SmolLM2-135M-Instruct answers.
-        host: The address to listen on. Whoever reaches it may ask; the default is this machine.
+        host: The address to listen on. Anyone who reaches it may ask; the default is this machine.
         port: The port; by default any that is free.
 
     Raises:

@@ -1,7 +1,7 @@
 """What a configuration says, in words for a bug report; pure.
 
 It has the types, the labels and the wiring of a page, and no value of a component: those may be
-somebody's text.
+a user's text.
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def _read(name: str) -> Dict[str, _Tape]:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidRequestError(
             f"{name} is not a recording: {type(error).__name__}: {error}.",
-            hint="Give a file that qwen25.testing.record wrote, or record it anew.",
+            hint="Give a file that qwen25.testing.record wrote, or record it again.",
         ) from error
 
 

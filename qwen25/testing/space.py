@@ -200,7 +200,7 @@ class FakeSpace:
 
     @property
     def url(self) -> str:
-        """The address for a `Client`; after `close()` nobody listens there."""
+        """The address for a `Client`; after `close()` nothing listens there."""
         if self._url is None:
             raise RuntimeError("A FakeSpace has an address once it is started: with ... as space.")
         return self._url

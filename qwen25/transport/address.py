@@ -11,7 +11,7 @@ from ..errors import InvalidRequestError, describe
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-#: The Space that is asked when nobody names one.
+#: The Space that is asked when none is named.
 PUBLIC_SPACE = "Qwen/Qwen2.5"
 
 _ID = r"[\w.-]+/[\w.-]+"
