@@ -29,6 +29,9 @@ fetch() {
     rm -rf "$folder" && mkdir -p "$folder"/{bin,debs,lists/partial,archives/partial} "$root" &&
         cd "$folder/debs" || return 1
     key=/usr/share/keyrings/debian-archive-keyring.gpg
+    # From where this machine has its packages.
+    site=$(apt-get indextargets --format '$(SITE)' | grep '/debian$' | head -n 1)
+    [ -n "$site" ] || return 1
     echo "deb [signed-by=$key] $site sid main" >"$folder/sources.list"
     apt=(timeout 30 apt-get --quiet --quiet
         -o "Dir::Etc::SourceList=$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null
