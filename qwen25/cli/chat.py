@@ -8,6 +8,7 @@ import sys
 from typing import Callable, Dict
 
 from .. import Client, Conversation, InvalidRequestError, QwenError
+from ..client.spaces import first_that_tells
 from .failure import INTERRUPTED, report
 from .options import add_model_options, add_plain_option, add_space_options, client_of
 from .output import output_for, write_answer
@@ -114,7 +115,8 @@ class _Chat:
 
     def _model(self, name: str) -> None:
         if name:
-            self._talk.model = self._client.space.size(name) or name
+            spaces = self._client.spaces
+            self._talk.model = first_that_tells(spaces, lambda space: space.size(name)) or name
         sizes = self._client.models or [str(self._talk.model)]
         print_message(" ".join(f"[{size}]" if size == self._talk.model else size for size in sizes))
 

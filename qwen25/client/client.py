@@ -29,7 +29,7 @@ from . import arguments
 from .conversation import Conversation
 from .imports import late_imports
 from .space import Space
-from .spaces import Failover, SpaceOptions, Target, read_spaces
+from .spaces import Failover, SpaceOptions, Target, first_that_tells, read_spaces
 from .streaming import Stream
 
 if TYPE_CHECKING:
@@ -250,8 +250,8 @@ class Client:
 
     @property
     def models(self) -> List[str]:
-        """The sizes that the Space offers; empty when it offers no choice."""
-        return list(self.space.plan.sizes)
+        """The sizes that the first Space that is up offers; empty when it offers no choice."""
+        return list(first_that_tells(self.spaces, lambda space: space.plan).sizes)
 
     @property
     def space(self) -> Space:

@@ -15,6 +15,7 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    TypeVar,
     Union,
 )
 
@@ -35,6 +36,9 @@ from . import arguments
 
 if TYPE_CHECKING:
     from .discovery import App
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
 
 #: Seconds that a Space rests after its first failure; doubled at each further one, up to the cap.
 REST = 30.0
@@ -152,6 +156,17 @@ def may_move(error: QwenError) -> bool:
         return not _is_total(error)
     kinds = (SpaceError, UnknownModelError, ConnectionFailedError, QueueFullError, RateLimitError)
     return isinstance(error, kinds)
+
+
+def first_that_tells(spaces: Sequence[_S], look: Callable[[_S], _T]) -> _T:
+    """What the first of some Spaces tells that can; when none can, the error of the last."""
+    for space in spaces[:-1]:
+        try:
+            return look(space)
+        except QwenError as error:
+            if not may_move(error):
+                raise
+    return look(spaces[-1])
 
 
 class Failover:
