@@ -53,6 +53,10 @@ NEEDS = {
     "llm.md": ("llm",),
     "marimo.md": ("marimo",),
     "notebooks.md": ("IPython",),
+    "recipes.md": (
+        *("diskcache", "django", "flask", "gevent", "joblib", "langchain_core", "llama_index"),
+        *("pandas", "responses", "tqdm", "vcr"),
+    ),
     "openai.md": ("starlette", "uvicorn", "openai", "jsonschema"),
 }
 
@@ -61,6 +65,7 @@ NEEDS = {
 LARGE = {
     "import distributed": "distributed",
     "import concurrent.futures\n\nimport ray": "ray",
+    "from gevent import monkey": "gevent",
     "from langchain_openai": "langchain_openai",
     "from llama_index": "llama_index",
     "import litellm": "litellm",
