@@ -251,7 +251,8 @@ class Failover:
 
     def error(self, last: QwenError) -> NoSpaceAnsweredError:
         """The error that names the reason of each Space."""
-        self._errors[self.target] = last.with_traceback(None)
+        if not any(error is last for error in self._errors.values()):
+            self._errors[self.target] = last.with_traceback(None)
         reasons = [(target.name, error) for target, error in self._errors.items()]
         return none_answered(reasons, last)
 

@@ -135,6 +135,17 @@ def test_when_none_answers_one_error_names_the_reason_of_each(nobody):
     assert [str(each) for each in copy.errors] == [str(each) for each in error.errors]
 
 
+@pytest.mark.parametrize("max_retries", [0, 1])
+def test_the_reason_of_each_space_is_its_own(max_retries):
+    full = [Reply(503, {"detail": f"Queue is full in Space {name}."}) for name in "AB"]
+    with FakeSpace(join=full[0]) as first, FakeSpace(join=full[1]) as second:
+        with client_of(first, second, max_retries=max_retries) as client:
+            with pytest.raises(qwen25.NoSpaceAnsweredError) as caught:
+                client.complete("Hi")
+    for error, name in zip(caught.value.errors, "AB"):
+        assert f"Space {name}" in str(error)
+
+
 def test_spaces_that_may_yet_answer_are_asked_in_further_rounds():
     with FakeSpace(join=[FULL, FULL, None]) as first, FakeSpace(join=FULL) as second:
         with client_of(first, second) as client:
