@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from qwen25 import Client
+from qwen25 import Client, NoSpaceAnsweredError, SpaceNotFoundError, SpaceUnavailableError
 from qwen25.batch import Batch, run
 from qwen25.testing import Delay, Fail, FakeSpace, Gate, Hang, Reply
 
@@ -72,6 +72,27 @@ def test_answers_come_from_any_executor_in_order(space, executor):
     with Client(space.url) as client:
         answers = list(client.map(prompts, workers=WORKERS, executor=executor))
     assert [answer.text for answer in answers] == [f"<{prompt}>" for prompt in prompts]
+
+
+def test_several_spaces_are_used_and_what_one_lacks_the_others_answer(space, executor):
+    """One is down, and one is full with a single prompt."""
+    with FakeSpace(lambda question: f"<{question.prompt}>", limit=1, queue_size=0) as full:
+        with FakeSpace(config=Reply(500, b"")) as down:
+            with Client([down.url, full.url, space.url]) as client:
+                answers = list(client.map(map(str, range(60)), workers=WORKERS, executor=executor))
+    assert [answer.text for answer in answers] == [f"<{number}>" for number in range(60)]
+    assert {answer.space for answer in answers} == {full.url, space.url}
+
+
+def test_the_reasons_of_several_spaces_come_back_whole(executor):
+    with FakeSpace(config=Reply(404, b"")) as gone, FakeSpace(config=Reply(500, b"")) as down:
+        with Client([gone.url, down.url], max_retries=0) as client:
+            (answer,) = client.map(["Hi"], executor=executor)
+    assert type(answer.error) is NoSpaceAnsweredError
+    assert [type(error) for error in answer.error.errors] == [
+        SpaceNotFoundError,
+        SpaceUnavailableError,
+    ]
 
 
 def test_all_workers_ask_at_once(space, executor):
