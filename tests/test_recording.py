@@ -150,7 +150,8 @@ def test_an_answer_that_was_left_early_is_left_early_again(file):
 def test_a_block_that_raises_leaves_the_file_as_it_was(url, file):
     before = file.read_text()
     with pytest.raises(ZeroDivisionError), FakeSpace(echo) as space, record(file):
-        Client(space.url).complete("Four")
+        with Client(space.url) as client:
+            client.complete("Four")
         raise ZeroDivisionError
     assert file.read_text() == before
 
