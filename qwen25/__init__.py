@@ -1,4 +1,4 @@
-"""Text out of Qwen2.5 where it runs as a Gradio Space: no API key, no asyncio, three lines."""
+"""A small, synchronous Python client for Qwen2.5 and other chat apps on Hugging Face Spaces."""
 
 from .client.client import Client, complete, stream
 from .client.conversation import Conversation

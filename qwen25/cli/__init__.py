@@ -130,7 +130,7 @@ def _parser_of(names: Collection[str]) -> _Parser:
     parser = _Parser(
         prog="qwen25",
         usage='%(prog)s [COMMAND] ...\n       %(prog)s "What is the capital of France?"',
-        description="Text out of Qwen2.5 where it runs as a Gradio Space.",
+        description="Ask Qwen2.5 and other chat apps on Hugging Face Spaces.",
         epilog=_ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

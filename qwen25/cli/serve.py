@@ -1,4 +1,4 @@
-"""`qwen25 serve`: a Space of one's own, on this machine."""
+"""`qwen25 serve`: a Space on this machine."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .address import Address
 
 
 class TokenAuth(requests.auth.AuthBase):
-    """Who may see the token: the Space's own host, or Hugging Face if the environment has it.
+    """Sends the token to the Space's own host, or to Hugging Face if it is from the environment.
 
     It is given to requests at every request, also without a token: requests would otherwise put a
     password from `~/.netrc` into its place.
