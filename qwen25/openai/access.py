@@ -1,4 +1,4 @@
-"""Who may come in: checked before a request is read."""
+"""The check of a caller, made before a request is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask the Space now, and who waits: as many at once as the Space has room for."""
+"""Admission of requests: as many at once as the Space has room for; the others wait."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .exceptions import from_user_code
 
 
 class Watcher:
-    """Who makes the requests of a session: is told of its sockets, and limits their waits."""
+    """Watches the sockets of a session's requests, and limits their waits."""
 
     def read_timeout(self) -> float:
         """Seconds that a wait in the request may take now; infinite is no limit."""
