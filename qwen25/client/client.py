@@ -96,12 +96,13 @@ class Client:
         inputs: Optional[Mapping[str, Any]] = None,
         flatten: bool = False,
     ) -> None:
-        self._spaces = read_spaces(space, arguments.token(token), arguments.login(auth))
-        self._targets = [
-            Target(address, functools.partial(self._make_app, address, options))
-            for options in self._spaces
-            for address in [Address.of(options.space)]
-        ]
+        with late_imports():  # an address is split with a module of Python's own
+            self._spaces = read_spaces(space, arguments.token(token), arguments.login(auth))
+            self._targets = [
+                Target(address, functools.partial(self._make_app, address, options))
+                for options in self._spaces
+                for address in [Address.of(options.space)]
+            ]
         self._model = arguments.model_name(model)
         self._system = arguments.system_prompt(system)
         self._inputs = arguments.labelled(inputs)

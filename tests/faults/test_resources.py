@@ -196,14 +196,14 @@ try:
         kept.append(os.open(os.devnull, os.O_RDONLY))
 except OSError:
     pass
-client = Client(sys.argv[1])
 try:
+    client = Client(sys.argv[1])
     client.complete("Hi")
 except QwenError as error:
     print(error.hint)
 for each in kept:
     os.close(each)
-print(client.complete("Hi"))
+print(Client(sys.argv[1]).complete("Hi"))
 """
 
 

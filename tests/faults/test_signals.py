@@ -71,6 +71,7 @@ def silent_handshake():
 
 @contextlib.contextmanager
 def silent_proxy():
+    pytest.importorskip("socks")
     with server(lambda connection, over: over.wait()) as port:
         yield "http://space.example", {"proxy": f"socks5h://localhost:{port}"}
 
