@@ -45,7 +45,7 @@ def add_space_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The options that choose the Space, and how it is asked."""
+    """The options that choose the model and the system prompt."""
     parser.add_argument(
         *("-m", "--model"),
         metavar="SIZE",
