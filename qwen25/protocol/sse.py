@@ -52,7 +52,8 @@ def read_messages(
         )
     # raw_decode leaves out what json.loads does around it for every text.
     decode = json.JSONDecoder().raw_decode
-    blocks = _whole_events(chunks, check_time)
+    foreign: List[bool] = []
+    blocks = _whole_events(_watched(chunks, foreign), check_time)
     others: List[_Bytes] = []
     try:
         while True:
@@ -74,10 +75,24 @@ def read_messages(
     except QwenError:
         raise
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        if foreign:
+            raise
         raise ProtocolError(
             f"The Space sent an event that cannot be read ({type(error).__name__}: {error}).",
             hint="Is something between you and the Space that changes what it sends? Ask again.",
         ) from error
+
+
+def _watched(chunks: Iterable[bytes], foreign: List[bool]) -> Iterator[bytes]:
+    """Hand on the chunks, and note when reading them fails: that says nothing of an event.
+
+    It may be the user's own signal handler that has raised.
+    """
+    try:
+        yield from chunks
+    except Exception:
+        foreign.append(True)
+        raise
 
 
 def _whole_events(chunks: Iterable[bytes], check_time: CheckTime) -> Iterator[_Bytes]:

@@ -221,3 +221,19 @@ def test_the_wrong_package_of_the_same_name_is_told(monkeypatch):
     monkeypatch.setattr(sse, "sseclient", other)
     with pytest.raises(QwenError, match="pip install --force-reinstall sseclient-py"):
         messages(b'data: {"a": 1}\n\n')
+
+
+@pytest.mark.parametrize("kind", [ValueError, UnicodeError, RecursionError, KeyError])
+def test_what_is_raised_where_the_bytes_come_from_comes_out_as_it_is(kind):
+    """A signal handler of the user's own may raise it in the middle of a read."""
+    mine = kind("mine")
+
+    def chunks():
+        yield b'data: {"a": 1}\n\n'
+        raise mine
+
+    messages = sse.read_messages(chunks())
+    assert next(messages) == {"a": 1}
+    with pytest.raises(kind) as caught:
+        next(messages)
+    assert caught.value is mine
