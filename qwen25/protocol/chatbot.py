@@ -19,6 +19,8 @@ Path = List[Union[str, int]]
 _COMPONENT = re.compile(r"<gradio\.components\.(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>")
 #: Deeper than this no known app nests what it says.
 _DEEPEST = 8
+#: Parts of one answer that are read, at most: each message reads them all again.
+_MOST_PARTS = 20_000
 
 
 class Reply(NamedTuple):
@@ -165,9 +167,16 @@ class _Parts:
         self._path: Optional[Path] = None
         self._thoughts: List[Thought] = []
         self._others: List[str] = []
+        self._count = 0
 
     def add(self, content: Any, path: Path, depth: int = 0) -> None:
         """Read a text, a message, a part of one, a file, a component, or a list of such."""
+        self._count += 1
+        if self._count > _MOST_PARTS:
+            raise ProtocolError(
+                f"The answer has more than {_MOST_PARTS:,} parts.",
+                hint="This is not an answer; look at the Space in a browser.",
+            )
         if content is None:
             return
         if isinstance(content, str):
@@ -211,6 +220,7 @@ class _Parts:
         if title:
             thought = _Parts()
             thought.add(content.get(inner or ""), [], depth + 1)
+            self._count += thought._count
             self._thoughts.append(Thought(title, "".join(thought._texts)))
             self._others += thought._others
         elif inner is not None:

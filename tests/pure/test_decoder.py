@@ -19,7 +19,7 @@ from qwen25 import (
     StreamInterruptedError,
     TimedOutError,
 )
-from qwen25.protocol.chatbot import MessagesFormat, TuplesFormat
+from qwen25.protocol.chatbot import MessagesFormat, TextFormat, TuplesFormat
 from qwen25.protocol.decoder import Decoder
 
 HALF = "\ufffd"
@@ -444,3 +444,13 @@ def test_a_message_costs_the_same_however_long_the_answer():
         return count
 
     assert calls(10) == calls(10_000)
+
+
+def test_an_answer_of_very_many_parts_is_refused():
+    """Also when its parts come in many messages, each of them small."""
+    decoder = Decoder(TextFormat(), 0, (), diffs=True)
+    decoder.feed({"msg": "process_generating", "output": {"data": [["a"]]}})
+    with pytest.raises(ProtocolError, match="parts"):
+        for _ in range(5):
+            more = [["add", [1], "a"]] * 9_000
+            decoder.feed({"msg": "process_generating", "output": {"data": [more]}})
