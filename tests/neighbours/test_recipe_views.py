@@ -7,12 +7,12 @@ from qwen25.testing import FakeSpace, Hang
 
 
 def flask_response(stream):
-    flask = pytest.importorskip("flask")
-    return flask.Response(iter(stream))
+    from flask import Response
+
+    return Response(iter(stream))
 
 
 def django_response(stream):
-    pytest.importorskip("django")
     from django.conf import settings
     from django.http import StreamingHttpResponse
 
@@ -23,6 +23,7 @@ def django_response(stream):
 
 @pytest.mark.parametrize("make", [flask_response, django_response])
 def test_a_closed_response_closes_its_stream(make):
+    pytest.importorskip("django" if make is django_response else "flask")
     with FakeSpace(["Hello", Hang()]) as space, Client(space.url) as client:
         response = make(client.stream("Hi"))
         assert next(iter(response)) if make is django_response else next(response.iter_encoded())

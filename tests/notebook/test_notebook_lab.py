@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+import requests
 from attacks import ATTACKS
 from kernels import PATIENCE, environment
 
@@ -70,13 +71,20 @@ def lab(tmp_path_factory):
         server.stderr.close()
 
 
+def _is_ready(kernel):
+    return kernel["connections"] and kernel["execution_state"] == "idle"
+
+
 class Page:
     """A notebook that is open in JupyterLab."""
 
     def __init__(self, driver, address, name):
         self._driver = driver
         driver.get(f"{address}/doc/tree/{name}?token=seen")
-        self.until(lambda: "| Idle" in self.all("#jp-main-statusbar")[0].text)
+        # Its kernel runs, and the page is connected to it.
+        kernels = f"{address}/api/kernels?token=seen"
+        self.until(lambda: any(map(_is_ready, requests.get(kernels, timeout=PATIENCE).json())))
+        self.until(lambda: self.all(".jp-Notebook-ExecutionIndicator[data-status=idle]"))
 
     def run(self):
         """Click the run button: the selected cell, at first the first, and the next is selected."""
