@@ -99,9 +99,9 @@ ROWS = [
     Row("session not found", [Message({"msg": "unexpected_error", **SESSION})], {}, qwen25.StreamInterruptedError, "Ask again"),
     Row("session not found after text", ["Hel", Message({"msg": "unexpected_error", **SESSION})], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
     Row("heartbeats for ever", ["Hel", Repeat([Heartbeat(), Delay(0.05)])], {}, qwen25.TimedOutError, "larger timeout", "Hel", {"phase": "total"}, "any", Timeout(total=2)),
-    Row("never started", [Repeat([Heartbeat(), Delay(0.05)])], {}, qwen25.TimedOutError, "busy", "", {"phase": "queue"}, "timeout", Timeout(queue=2)),
+    Row("never started", [Repeat([Heartbeat(), Delay(0.05)])], {}, qwen25.TimedOutError, "busy", "", {"phase": "queue"}, "any", Timeout(queue=2)),
     Row("silence for ever", ["Hel", Hang()], {}, qwen25.TimedOutError, "try again", "Hel", {"phase": "idle"}, "timeout", QUICK._replace(idle=2)),
-    Row("a trickle of bytes", ["Hel", Raw(b"data: "), Repeat([Raw(b"x"), Delay(0.05)])], {}, qwen25.TimedOutError, "larger timeout", "Hel", {"phase": "total"}, "timeout", Timeout(total=2)),
+    Row("a trickle of bytes", ["Hel", Raw(b"data: "), Repeat([Raw(b"x"), Delay(0.05)])], {}, qwen25.TimedOutError, "larger timeout", "Hel", {"phase": "total"}, "any", Timeout(total=2)),
     Row("a trickle of headers", OK, {"data": Reply(200, b"", every=0.05)}, qwen25.TimedOutError, "larger timeout", "", {"phase": "total"}, "ReadTimeout", Timeout(total=2)),
     Row("EOF before text", [End()], {}, qwen25.StreamInterruptedError, "Ask again"),
     Row("EOF after text", ["Hel", End()], {}, qwen25.StreamInterruptedError, "Ask again", "Hel"),
@@ -127,5 +127,5 @@ ROWS = [
 
 
 #: The same under other names: socket.timeout is TimeoutError since Python 3.10.
-# Bytes that trickle may end at a read of the socket, or between two reads.
+# The time of an answer that trickles may end in a read of the socket, or between two reads.
 CAUSES = {"timeout": ("timeout", "TimeoutError"), "any": ("timeout", "TimeoutError", None)}
