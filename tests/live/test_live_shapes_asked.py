@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-from catalogue import SHAPES, shapes_of
+from catalogue import recorded_shapes
 
 from qwen25 import Client, InvalidRequestError, Note
-
-RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
-
-
-def recorded_shapes():
-    """The shapes that the installed Gradio has been recorded with, and that can be asked."""
-    try:
-        installed = version("gradio")
-    except ModuleNotFoundError:
-        return []
-    names = shapes_of(tuple(map(int, installed.split(".")[:2])))
-    paths = [RECORDINGS / installed / name / "walk.json" for name in names if SHAPES[name].start]
-    return [pytest.param(path, id=path.parent.name) for path in paths if path.exists()]
 
 
 @pytest.fixture(params=recorded_shapes())

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple, Optional
+
+import pytest
+
+RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
 
 
 class Shape(NamedTuple):
@@ -105,3 +111,14 @@ def shapes_of(version):
         for name, it in SHAPES.items()
         if it.since <= version < it.before and find_spec(it.needs)
     ]
+
+
+def recorded_shapes():
+    """The shapes that the installed Gradio has been recorded with, and that can be asked."""
+    try:
+        installed = version("gradio")
+    except ModuleNotFoundError:
+        return []
+    names = shapes_of(tuple(map(int, installed.split(".")[:2])))
+    paths = [RECORDINGS / installed / name / "walk.json" for name in names if SHAPES[name].start]
+    return [pytest.param(path, id=path.parent.name) for path in paths if path.exists()]
