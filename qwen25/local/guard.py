@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 #: Bytes of one request. A conversation that the model can read is far smaller.
 LARGEST_REQUEST = 4 * 1024 * 1024
+# Bytes that are read, and dropped, of a request that is larger.
+_MOST_READ = 16 * LARGEST_REQUEST
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})
@@ -55,15 +57,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
+            # Before any refusal: a sender that is cut off may lose the answer.
+            body = await _body(receive)
             headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
             check_sender(self._host, _text(headers, "host"), _text(headers, "origin"))
             check_path(scope["method"], scope["path"])
-            if scope["method"] == "POST":
-                receive = _replay(await _body(receive), receive)
+            check_body(body)
         except Refused as refused:
             await _answer(send, refused)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, _replay(body, receive), send)
 
 
 def check_sender(host: str, asked: Optional[str], origin: Optional[str]) -> None:
@@ -110,8 +113,10 @@ def check_body(body: bytes) -> None:
     """Refuse a question that holds anything but text.
 
     Raises:
-        Refused: The body is not JSON, or a message in it has a file or a component.
+        Refused: The body is too large or not JSON, or a message in it has a file or a component.
     """
+    if len(body) > LARGEST_REQUEST:
+        raise Refused(413, f"The request is larger than {LARGEST_REQUEST:,} bytes.")
     try:
         json.loads(body or b"null", object_hook=_check_object)
     except (ValueError, RecursionError) as error:
@@ -125,20 +130,19 @@ def _check_object(value: Dict[str, Any]) -> Dict[str, Any]:
 
 
 async def _body(receive: Receive) -> bytes:
+    """The body, read to its end; of one that is too large, a piece that is too large as well."""
     pieces: List[bytes] = []
     size, more = 0, True
-    while more:
+    while more and size <= _MOST_READ:
         message = await receive()
         if message["type"] != "http.request":  # the sender left
             raise Refused(400, "The request is incomplete.")
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > LARGEST_REQUEST:
-            raise Refused(413, f"The request is larger than {LARGEST_REQUEST:,} bytes.")
+        piece = message.get("body", b"")
+        if size <= LARGEST_REQUEST:
+            pieces.append(piece)
+        size += len(piece)
         more = message.get("more_body", False)
-    body = b"".join(pieces)
-    check_body(body)
-    return body
+    return b"".join(pieces)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -152,9 +156,14 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer(send: Send, refused: Refused) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    text = str(refused).encode("utf-8", "replace")
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": str(refused).encode("utf-8", "replace")})
+    await send({"type": "http.response.body", "body": text})
 
 
 def _is_one_of(path: str, allowed: Any) -> bool:

@@ -75,19 +75,19 @@ def test_a_signal_in_the_middle_of_an_answer_ends_in_order(extra, command, ask, 
 
 
 STOPPED_WHILE_WAITING = """if True:
-    import os, signal, threading, qwen25.local
+    import os, signal, sys, threading, qwen25.local
     space = qwen25.local.serve()
-    thread = space._thread.native_id
+    thread = space._thread.ident
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         space.wait()
     except KeyboardInterrupt:
         space.close()
-        print(os.path.exists(f"/proc/self/task/{thread}"))
+        # `is_alive` is wrong after an interrupted `join` before Python 3.13.
+        print(thread in sys._current_frames())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_closing_after_ctrl_c_waits_for_the_space_s_thread(extra, command):
     """Python aborts when it ends while that thread is at work in numpy or llama.cpp."""
     process = command("-c", STOPPED_WHILE_WAITING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from pathlib import Path
@@ -130,6 +131,23 @@ def test_a_request_without_end_is_cut_off(space):
         f"{space.url}/gradio_api/queue/join", data=body(), timeout=PATIENCE, stream=True
     )
     assert answer.status_code == 413
+
+
+def test_a_request_is_read_to_its_end_before_it_is_refused():
+    """A connection that closes on a sender is reset, and the answer is lost."""
+    events = []
+    parts = [{"type": "http.request", "body": b"x", "more_body": more} for more in (True, False)]
+
+    async def receive():
+        events.append("read")
+        return parts.pop(0)
+
+    async def send(message):
+        events.append(message.get("status", "text"))
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": []}
+    asyncio.run(guard.Guard(None, "127.0.0.1")(scope, receive, send))
+    assert events == ["read", "read", 421, "text"]
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"{", b"[" * 100_000])
