@@ -71,7 +71,8 @@ def killed_rounds(
             out = folder / f"{number}.jsonl"
             dying.join = [None] * chance.randrange(prompts // 4) + [Reply(500, b"")] * 1000
             while True:
-                run = subprocess.Popen([*command, str(out), *named], stderr=subprocess.DEVNULL)
+                with open(folder / "said.txt", "wb") as said:
+                    run = subprocess.Popen([*command, str(out), *named], stderr=said)
                 try:
                     code = run.wait(chance.uniform(0.1, 1.1 * longest))
                     break
@@ -81,7 +82,8 @@ def killed_rounds(
                     kills += 1
                     if chance.random() < 0.25:
                         cut_last_line(out, chance)
-            assert code == 0, f"round {number} ended with {code}"
+            said_last = (folder / "said.txt").read_text("utf-8")
+            assert code == 0, f"round {number} ended with {code}: {said_last}"
             lines = [json.loads(line) for line in out.read_bytes().splitlines()]
             assert sorted(line["index"] for line in lines) == list(range(prompts)), number
             for line in lines:
@@ -96,6 +98,7 @@ def killed_rounds(
 def main(rounds: int = 200, prompts: int = 100) -> int:
     seed = random.randrange(10**6)
     began = time.monotonic()
+    print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         kills, shares = killed_rounds(Path(folder), rounds, prompts, random.Random(seed))
     print(
