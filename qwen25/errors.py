@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Optional, Sequence, Tuple
 
+from .control_characters import escape_line
+
 #: The most characters of a wrong value in a message.
 _SHOWN = 100
+#: The most characters of a message: a Space may have thousands of long names.
+_MESSAGE = 4_000
 
 
 def sentences(message: str, hint: Optional[str]) -> str:
@@ -52,8 +56,9 @@ class QwenError(Exception):
         status: Optional[int] = None,
         retry_after: Optional[float] = None,
     ) -> None:
-        super().__init__(message)
-        self.hint = hint
+        # A message may hold what a server has sent, such as the names of its models.
+        super().__init__(escape_line(str(message), _MESSAGE))
+        self.hint = None if hint is None else escape_line(hint, _MESSAGE)
         self.partial = ""
         self.status = status
         self.retry_after = retry_after

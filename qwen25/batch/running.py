@@ -14,7 +14,7 @@ from ..client import arguments
 from ..client.client import Client
 from ..client.map import MapRun
 from ..client.worker import Request
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 from ..errors import InvalidRequestError, QwenError, describe
 from ..files import Path
 from ..timeouts import Timeout

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any, Callable, Collection, Dict, List, NoReturn, Tuple
 
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 from ..version import __version__
 from . import ask
 from .completion import SHELLS, completion_script

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.segment import Segment, SegmentLines
 
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 from ..display.live import LiveUpdater
 
 if "table_open" not in Markdown.elements:

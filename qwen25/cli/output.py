@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Optional, Type, Union
 
 from .. import Stream
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 from .status_line import StatusLine
 from .terminal import is_terminal, print_message, supports_escapes
 

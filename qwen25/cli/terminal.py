@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from typing import IO, Any, Optional
 
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 
 
 def is_terminal(stream: Optional[IO[Any]]) -> bool:

@@ -22,9 +22,9 @@ from typing import (
     Union,
 )
 
+from ..control_characters import escape_controls
 from ..errors import QwenError
 from ..events import Event, Text
-from .control_characters import escape_controls
 from .live import LiveUpdater
 from .markdown import safe_markdown
 from .status import status_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import List
 
-from .control_characters import escape_controls
+from ..control_characters import escape_controls
 
 # Programs that show notebooks disagree on what is code, a formula, a link or HTML, and some run the
 # HTML of fresh outputs. So each part is written such that it is harmless whatever it is taken for,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ..control_characters import escape_controls
 from ..events import Event, Progress, Queued, Started, Thought
-from .control_characters import escape_controls
 
 #: Characters of a status, at most.
 _LONGEST = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from .control_characters import escape_controls
+from ..control_characters import escape_controls
 from .markdown import safe_markdown
 
 

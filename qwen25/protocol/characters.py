@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Tuple
 
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 
 #: What stands in the place of something that is no character.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"

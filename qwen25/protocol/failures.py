@@ -7,7 +7,7 @@ import re
 import reprlib
 from typing import Any, Dict, Optional
 
-from ..display.control_characters import escape_controls
+from ..control_characters import escape_controls
 from ..errors import GenerationError, QwenError, RateLimitError, StreamInterruptedError
 from .characters import join_surrogates, one_line
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen25.display.control_characters import escape_controls
+from qwen25.control_characters import escape_controls
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,20 @@ def test_message_and_hint_are_two_sentences():
     """Also when the message ends with a reason that the server gave."""
     error = errors.GenerationError("It failed: CUDA out of memory", hint="Ask again.")
     assert str(error) == "It failed: CUDA out of memory. Ask again."
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_what_a_server_names_steers_no_terminal_and_forges_no_line(kind):
+    name = "\x1b]0;title\x07 \x9b31m \u202e \ud800 \r\n\u2028\x85ERROR forged"
+    error = kind(f"The Space has {name}.", hint=f"Did you mean {name}?")
+    for shown in (str(error), error.args[0], error.hint, str(pickle.loads(pickle.dumps(error)))):
+        assert len(shown.splitlines()) == 1
+        assert not set("\x1b\x07\x9b\u202e\ud800\r") & set(shown)
+        assert "forged" in shown
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_message_is_not_as_long_as_a_server_wants(kind):
+    error = kind("name, " * 1_000_000, hint="x" * 1_000_000)
+    assert len(str(error)) < 10_000
+    assert error.args[0].endswith("...")

@@ -28,3 +28,9 @@ del _REPLACED[ord("\n")], _REPLACED[ord("\t")]
 def escape_controls(text: str) -> str:
     """The text with nothing that a terminal obeys, except newlines and tabs."""
     return text.translate(_REPLACED)
+
+
+def escape_line(text: str, most: int) -> str:
+    """The text as one line with nothing that a terminal obeys, of so many characters at most."""
+    shown = " ".join(text[:most].splitlines())
+    return escape_controls(f"{shown}..." if len(text) > most else shown)
