@@ -24,7 +24,7 @@ from ..protocol.origins import host
 from ..timeouts import Deadline
 from .exceptions import TRANSLATED, from_user_code, translate
 from .sockets import let_wait
-from .urllib3_hooks import READ_SIZE, file_of, socket_of
+from .urllib3_hooks import READ_SIZE, file_of, release, socket_of
 
 _log = logging.getLogger("qwen25")
 
@@ -59,7 +59,7 @@ def whole_body(response: requests.Response, deadline: Deadline) -> bytes:
                 hint="This is no Gradio app: check the address.",
             )
         parts.append(chunk)
-    response.raw.release_conn()
+    release(response)
     return b"".join(parts)
 
 
@@ -72,7 +72,7 @@ def start_of_body(response: requests.Response, deadline: Deadline) -> bytes:
             if len(text) > REASON_LIMIT:
                 break
         else:
-            response.raw.release_conn()
+            release(response)
     except QwenError as error:
         _log.debug("the body of a refusal did not come: %s", error)  # its status is enough
     return text
@@ -110,7 +110,7 @@ def drain(response: requests.Response, deadline: Deadline) -> bool:
         _log.debug("the stream did not end well: %s", error)
     if not getattr(fp, "isclosed", bool)():
         return False
-    response.raw.release_conn()
+    release(response)
     return True
 
 

@@ -7,6 +7,7 @@ Documented
     HTTPAdapter.init_poolmanager, proxy_manager_for, send: where an adapter makes its managers
         of pools, and what every request passes.
     HTTPResponse.status, headers, msg (http.client): interim responses are passed over.
+    HTTPResponse.release_conn (urllib3): gives the connection back to its pool.
 
 Half public: named without an underscore, and described nowhere
     PoolManager.pool_classes_by_scheme: from "http" and "https" to the class of a pool.
@@ -27,7 +28,8 @@ Private
     HTTPResponse.fp.detach() (http.client): the buffer over the socket can be replaced.
 
 Where a part is missing that classes are built on, connections are those of requests: each read has
-its limit, and a thread that waits in one is not woken. One warning in the log says so.
+its limit, and a thread that waits in one is not woken. One warning in the log says so. A response
+that is not urllib3's own, such as a recorder's stand-in, is read by `read` alone.
 """
 
 from __future__ import annotations
@@ -349,11 +351,14 @@ def file_of(response: requests.Response) -> Any:
     """http.client's response, whose `read1` hands on what has come."""
     # urllib3's own read1 is there since its version 2 only, and costs more for each event than all
     # the rest of this library.
-    if not hasattr(response.raw, "_fp"):
+    raw = response.raw
+    if hasattr(raw, "_fp"):
+        return raw._fp if hasattr(raw._fp, "read1") else _RawFile(raw)  # that of a recorder, say
+    if isinstance(raw, urllib3.HTTPResponse):
         warn_once("_fp")
-        return _RawFile(response.raw)
-    fp = response.raw._fp
-    return fp if hasattr(fp, "read1") else _RawFile(response.raw)  # that of a recorder, say
+    else:
+        _log.debug("%s is not a response of urllib3: it is read as it is", type(raw).__name__)
+    return _RawFile(raw)
 
 
 class _RawFile:
@@ -371,3 +376,13 @@ class _RawFile:
 def socket_of(response: requests.Response) -> Any:
     """The socket that a response comes over; `None` when it is not shown."""
     return getattr(getattr(response.raw, "connection", None), "sock", None)
+
+
+def release(response: requests.Response) -> None:
+    """Give the connection of a response that was read to its end back to its pool."""
+    # vcrpy's stand-in before its version 9 has no such method, and no connection.
+    getattr(response.raw, "release_conn", _nothing)()
+
+
+def _nothing() -> None:
+    """There is no connection."""

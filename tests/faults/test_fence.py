@@ -143,8 +143,22 @@ def hide_family(monkeypatch):
     monkeypatch.delattr(urllib3.util.connection, "allowed_gai_family")
 
 
+def replace_raw(monkeypatch, make):
+    """Let `make` replace each response of urllib3 in one of requests."""
+    send = HTTPAdapter.send
+
+    def sending(self, *args, **kwargs):
+        response = send(self, *args, **kwargs)
+        response.raw = make(response.raw)
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", sending)
+
+
 def hide_fp(monkeypatch):
     class Hiding:
+        __class__ = urllib3.HTTPResponse
+
         def __init__(self, raw):
             self.raw = raw
 
@@ -153,14 +167,7 @@ def hide_fp(monkeypatch):
                 raise AttributeError(name)
             return getattr(self.raw, name)
 
-    send = HTTPAdapter.send
-
-    def sending(self, *args, **kwargs):
-        response = send(self, *args, **kwargs)
-        response.raw = Hiding(response.raw)
-        return response
-
-    monkeypatch.setattr(HTTPAdapter, "send", sending)
+    replace_raw(monkeypatch, Hiding)
 
 
 def hide_detach(monkeypatch):
@@ -240,3 +247,26 @@ def test_a_class_of_connections_that_is_a_stand_in_is_left_alone():
         pass
 
     assert urllib3_hooks._limited_connection(Recorder, Watch()) is Recorder
+
+
+def test_a_response_that_is_a_stand_in_is_read_without_blaming_urllib3(monkeypatch, caplog):
+    """As that of vcrpy before its version 9, which has no connection to release."""
+
+    class Recorded:
+        def __init__(self, raw):
+            self._body = raw.read()
+            raw.release_conn()
+
+        def read(self, size):
+            data, self._body = self._body[:size], self._body[size:]
+            return data
+
+        def close(self):
+            pass
+
+    replace_raw(monkeypatch, Recorded)
+    caplog.set_level("DEBUG", "qwen25")
+    with FakeSpace(["Hello"]) as space, Client(space.url, timeout=20) as client:
+        assert client.complete("Hi") == "Hello"
+    assert warnings_of(caplog) == []
+    assert "Recorded is not a response of urllib3" in caplog.text
