@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from .. import Client, InvalidRequestError
-from ..client.client import ask_whole
+from ..client.client import ask
 from ..events import Event, Started
 from .options import add_model_options, add_plain_option, add_space_options, client_of
 from .output import output_for, write_answer
@@ -94,7 +94,7 @@ def _timed(client: Client, prompt: str, model: str, status: StatusLine) -> Dict[
         status.update(event)
 
     # A stream, since it has an event id; its pieces are not shown, so that it may start over.
-    with ask_whole(client, prompt, on_event=tell) as stream:
+    with ask(client, prompt, whole=True, on_event=tell) as stream:
         queued = time.monotonic()
         text = stream.result()
     return {

@@ -22,7 +22,7 @@ from typing import (
 
 from ..errors import InvalidRequestError
 from ..events import Event
-from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Message, Prompt, Query
+from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Choose, Message, Prompt, Query
 from ..timeouts import Clock, Deadline, Timeout
 from ..transport.address import Address
 from . import arguments
@@ -273,15 +273,16 @@ class Client:
     def _ask(
         self,
         prompt: Prompt,
-        system: Optional[str],
-        model: Optional[str],
-        history: Optional[Iterable[Message]],
-        timeout: Union[None, float, Timeout],
-        on_event: Optional[Callable[[Event], object]],
+        system: Optional[str] = None,
+        model: Optional[str] = None,
+        history: Optional[Iterable[Message]] = None,
+        timeout: Union[None, float, Timeout] = None,
+        on_event: Optional[Callable[[Event], object]] = None,
         flatten: Optional[bool] = None,
         inputs: Optional[Mapping[str, Any]] = None,
         *,
         start_over: bool,
+        choose: Optional[Choose] = None,
         session: Optional[str] = None,
         first: Optional[Target] = None,
         only: Optional[int] = None,
@@ -300,6 +301,7 @@ class Client:
             self._model if model is None else model,
             {**self._inputs, **arguments.labelled(inputs)},
             self._flatten if flatten is None else arguments.flag("flatten", flatten),
+            choose,
         )
         limits = self._timeout if timeout is None else Timeout.of(timeout)
         self._check_open()
@@ -361,11 +363,13 @@ class Client:
         return f"Client({names if len(names) > 1 else names[0]!r}, model={self._model!r})"
 
 
-def ask_whole(
-    client: Client, prompt: Prompt, *, on_event: Optional[Callable[[Event], object]] = None
-) -> Stream:
-    """Ask as `complete` does, and return the stream: it knows more of the answer than its text."""
-    return client._ask(prompt, None, None, None, None, on_event, start_over=True)
+def ask(client: Client, prompt: Prompt, *, whole: bool, **options: Any) -> Stream:
+    """Ask, and return the stream, which knows more of the answer than its text.
+
+    A `whole` one is asked for again when it breaks, as by `complete`. The options are those of
+    `Client.stream`, and `choose` as in `ChatRequest`.
+    """
+    return client._ask(prompt, start_over=whole, **options)
 
 
 def _remake(kind: type, spaces: List[SpaceOptions], options: Mapping[str, Any]) -> Client:

@@ -140,9 +140,7 @@ class _Routes:
         return await self._answer(http, completion_request)
 
     async def _models(self, http: HttpRequest) -> Response:
-        names = await unless_left(
-            self._client.run(self._answering.models.names), left(http.receive)
-        )
+        names = await self._look(http, self._answering.models.names)
         return _Json(responses.model_list(names))
 
     async def _model(self, http: HttpRequest) -> Response:

@@ -6,6 +6,10 @@ import time
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+#: The field for what a model thinks. OpenAI's protocol has none; DeepSeek, vLLM and LM Studio
+#: use this name.
+REASONING = "reasoning_content"
+
 
 class Head(NamedTuple):
     """What all parts of one answer have in common."""
@@ -29,6 +33,8 @@ class Choice(NamedTuple):
 
     text: str
     finish_reason: str
+    #: What a reasoning model has thought before it; empty for others.
+    reasoning: str = ""
 
 
 def whole(head: Head, choices: Sequence[Choice], usage: Dict[str, Any]) -> Dict[str, Any]:
@@ -47,7 +53,10 @@ def whole(head: Head, choices: Sequence[Choice], usage: Dict[str, Any]) -> Dict[
 def _choice(head: Head, index: int, choice: Choice) -> Dict[str, Any]:
     said: Dict[str, Any] = {"text": choice.text}
     if head.chat:
-        said = {"message": {"role": "assistant", "content": choice.text, "refusal": None}}
+        message = {"role": "assistant", "content": choice.text, "refusal": None}
+        if choice.reasoning:
+            message[REASONING] = choice.reasoning
+        said = {"message": message}
     return {"index": index, **said, "logprobs": None, "finish_reason": choice.finish_reason}
 
 
@@ -65,6 +74,10 @@ class Chunks(NamedTuple):
     def piece(self, index: int, text: str) -> Dict[str, Any]:
         """A piece of text."""
         return self._chunk(index, {"content": text}, None)
+
+    def reasoning(self, index: int, text: str) -> Dict[str, Any]:
+        """A piece of what the model thinks, in a chat."""
+        return self._chunk(index, {REASONING: text}, None)
 
     def end(self, index: int, finish_reason: str) -> Dict[str, Any]:
         """The last chunk of a choice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..protocol.inputs import Input
 
@@ -37,6 +37,26 @@ class Settings(NamedTuple):
     kept: List[str]
     #: What is to be told of the others.
     notes: List[str]
+
+
+class Chooser:
+    """Chooses values for the inputs of whichever Space is asked.
+
+    Args:
+        settings: Those of a request.
+        max_tokens: The longest answer that it wants; `None` is no limit.
+    """
+
+    def __init__(self, settings: Mapping[str, float], max_tokens: Optional[int]) -> None:
+        self._wanted = dict(settings)
+        if max_tokens is not None:
+            self._wanted["max_tokens"] = max_tokens
+        #: What became of them at the Space that was asked last.
+        self.settings = Settings({}, [], [])
+
+    def __call__(self, inputs: Sequence[Input]) -> Mapping[str, Any]:
+        self.settings = fit(self._wanted, inputs)
+        return self.settings.inputs
 
 
 def fit(settings: Mapping[str, float], inputs: Sequence[Input]) -> Settings:

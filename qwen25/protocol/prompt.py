@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from ..errors import InvalidRequestError, describe
+
+if TYPE_CHECKING:
+    from .inputs import Input
 
 #: A message as every client of this kind has it: `{"role": ..., "content": ...}`.
 Message = Dict[str, str]
 #: What can be asked: a text, or messages that end with the user's turn.
 Prompt = Union[str, Sequence[Message]]
+#: Makes values, by label, for the inputs that an app has.
+Choose = Callable[[Sequence["Input"]], Mapping[str, Any]]
 
 
 class DefaultModel(str):
@@ -101,6 +119,8 @@ class ChatRequest(NamedTuple):
     inputs: Mapping[str, Any] = {}
     #: Whether to put into the prompt what the app has no place for.
     flatten: bool = False
+    #: Makes further values when it is known which app is asked; they count over `inputs`.
+    choose: Optional[Choose] = None
 
 
 def flattened(query: Query, what: str) -> Query:

@@ -8,7 +8,7 @@ from ..errors import InvalidRequestError, ProtocolError
 from ..events import Note
 from .config import Component
 from .decoder import Decoder, StepReader
-from .inputs import check_inputs
+from .inputs import Input, check_inputs
 from .plan import ChatPlan, Route, Slot
 from .prompt import ChatRequest, Query, flattened
 
@@ -49,7 +49,10 @@ class Walk:
         self._route = route
         self._query = query
         self._shown: Dict[int, Any] = {}  # what the steps so far have given the components
-        self._given = self._values(query, plan.size(request.model), request.inputs)
+        inputs = request.inputs
+        if request.choose is not None:
+            inputs = {**inputs, **request.choose([Input.of(each) for each in plan.options])}
+        self._given = self._values(query, plan.size(request.model), inputs)
 
     @property
     def is_last(self) -> bool:

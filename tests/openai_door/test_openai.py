@@ -8,9 +8,7 @@ import socket
 import pytest
 from doors import PATIENCE, chunks, error_of, events, said
 
-from qwen25 import Client
 from qwen25.events import Note, Queued, Started
-from qwen25.protocol.inputs import Input
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Repeat, Replace, Reply
 
 HELLO = ["Hello", " world"]
@@ -326,50 +324,3 @@ def test_pieces_do_not_wait_for_their_acknowledgement(door):
             connection, _ = listener.accept()
             with connection:
                 assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-# What the Space has a place for
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_setting_without_an_input_is_told_in_a_header(door, stream):
-    with FakeSpace(HELLO) as space:
-        response = door(space).chat(temperature=0.5, stream=stream)
-        assert response.status_code == 200
-        assert response.headers["x-qwen25-note"] == "temperature has no effect here."
-
-
-def test_an_input_for_the_limit_counts_and_not_the_cut(door, monkeypatch):
-    """The Space's own limit is exact; the estimate is for Spaces without one."""
-    asked = {}
-    limit = Input("Max new tokens", "slider", 512, 1, 1024)
-    monkeypatch.setattr("qwen25.client.space.Space.inputs", (limit,))
-    complete = Client.complete
-
-    def complete_without_inputs(self, prompt, *, inputs, **options):
-        asked.update(inputs=inputs, **options)
-        return complete(self, prompt, **options)
-
-    monkeypatch.setattr(Client, "complete", complete_without_inputs)
-    with FakeSpace("word " * 50) as space:
-        answer = door(space, flatten=False).chat(max_tokens=10).json()
-    assert asked["inputs"] == {"Max new tokens": 10}
-    assert asked["flatten"] is False
-    assert answer["choices"][0]["message"]["content"] == "word " * 50
-    assert answer["choices"][0]["finish_reason"] == "stop"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "wanted", [{}, {"stop": "X"}, {"response_format": {"type": "json_object"}}]
-)
-def test_of_several_spaces_the_model_is_that_of_the_one_that_answered(door, stream, wanted):
-    down = Reply(404, "Not Found")
-    with FakeSpace(config=down) as first, FakeSpace("[1]", sizes=["7b"]) as second:
-        opened = door([first.url, second.url], {"max_retries": 0})
-        response = opened.chat(model="7B", stream=stream, temperature=1, **wanted)
-        answer = chunks(response)[0] if stream else response.json()
-        assert answer["model"] == "7b"
-        names = [each["id"] for each in opened.get("/v1/models").json()["data"]]
-        assert names == ["7b"]
-        assert opened.get("/v1/models/7B").status_code == 200
