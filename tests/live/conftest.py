@@ -35,7 +35,7 @@ def layouts():
 class Process:
     """A script of this folder as a subprocess that is told and tells; every wait has an end."""
 
-    def __init__(self, script, folder, *options):
+    def __init__(self, script, folder, *options, python=sys.executable):
         #: The installed Gradio, such as `(4, 44)`.
         self.version = GRADIO
         #: Where Gradio's own words and tracebacks go.
@@ -44,7 +44,7 @@ class Process:
         self._news = threading.Condition()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", str(HERE / script), *options],
+                [python, "-X", "utf8", str(HERE / script), *options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -108,8 +108,8 @@ class Process:
 class App(Process):
     """`app.py`: one app, whose writer is led by the test."""
 
-    def __init__(self, folder, *options):
-        super().__init__("app.py", folder, *options)
+    def __init__(self, folder, *options, **python):
+        super().__init__("app.py", folder, *options, **python)
         try:
             self.url = self.wait_for("URL", timeout=120).split()[1]
         except BaseException:
