@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -39,18 +39,46 @@ def dask():
             yield client
 
 
+@pytest.fixture(scope="module")
+def ray():
+    """Worker processes on this machine; the executor is that of outgrowing-one-machine.md."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # the warnings of Ray are not ours
+        ray = pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+        with ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False):
+
+            @ray.remote
+            def call(function, *arguments):
+                return function(*arguments)
+
+            class RayExecutor(Executor):
+                def submit(self, function, *arguments):
+                    task = call.remote(function, *arguments)
+                    future = task.future()
+                    future.add_done_callback(lambda end: end.cancelled() and ray.cancel(task))
+                    return future
+
+            yield RayExecutor()
+
+
 def processes(method, number=WORKERS):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system does not start processes by {method}")
     return ProcessPoolExecutor(number, mp_context=multiprocessing.get_context(method))
 
 
-@pytest.fixture(params=["threads", "spawn", "fork", "dask"])
+# Ray takes long to start on a busy machine.
+RAY = pytest.param("ray", marks=pytest.mark.timeout(300))
+
+
+@pytest.fixture(params=["threads", "spawn", "fork", "dask", RAY])
 def executor(request):
     if request.param == "threads":
         made = ThreadPoolExecutor(WORKERS)
     elif request.param == "dask":
         made = request.getfixturevalue("dask").get_executor()
+    elif request.param == "ray":
+        made = request.getfixturevalue("ray")
     else:
         made = processes(request.param)
     with made as executor:
@@ -185,7 +213,7 @@ def test_a_broken_process_pool_is_raised(space):
 BATCH_OVER_PROCESSES = """
 import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 
 from qwen25 import Client
 from qwen25.batch import Batch

@@ -74,7 +74,10 @@ def ray(workers: int) -> Iterator[Executor]:
 
     class RayExecutor(Executor):
         def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:  # type: ignore
-            return ask.remote(function, *arguments).future()
+            task = ask.remote(function, *arguments)
+            future = task.future()
+            future.add_done_callback(lambda end: end.cancelled() and ray.cancel(task))
+            return future
 
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
 
