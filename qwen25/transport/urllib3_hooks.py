@@ -24,7 +24,8 @@ Private
     HTTPConnection._dns_host: the host as it is looked up; without it, host.
     SOCKSConnection._socks_options: the proxy; without it, the class's own _new_conn.
     HTTPResponse._fp (urllib3): http.client's response; without it, urllib3's own reads.
-    HTTPResponse.connection.sock (urllib3): the socket; without it, it is not known.
+    HTTPResponse.connection.sock (urllib3): the socket of a session of the user's own; without it,
+        each read has its limit.
     HTTPResponse.fp.detach() (http.client): the buffer over the socket can be replaced.
 
 Where a part is missing that classes are built on, connections are those of requests: each read has

@@ -5,13 +5,17 @@ tox runs these with urllib3 1.26.5, the last 1.26, 2.0, 2.2 and the newest.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import logging
+import threading
+import types
 
 import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from servers import server, socks_proxy
 from timing import GRACE, quickest
 from urllib3.connection import HTTPConnection
 
@@ -155,42 +159,75 @@ def replace_raw(monkeypatch, make):
     monkeypatch.setattr(HTTPAdapter, "send", sending)
 
 
+class Without:
+    """Another object, but for one of its attributes."""
+
+    def __init__(self, hidden, other):
+        self._hidden = hidden
+        self._other = other
+
+    @property
+    def __class__(self):
+        return self._other.__class__
+
+    def __getattr__(self, name):
+        if name == self._hidden:
+            raise AttributeError(name)
+        return getattr(self._other, name)
+
+
 def hide_fp(monkeypatch):
-    class Hiding:
-        __class__ = urllib3.HTTPResponse
-
-        def __init__(self, raw):
-            self.raw = raw
-
-        def __getattr__(self, name):
-            if name == "_fp":
-                raise AttributeError(name)
-            return getattr(self.raw, name)
-
-    replace_raw(monkeypatch, Hiding)
+    replace_raw(monkeypatch, functools.partial(Without, "_fp"))
 
 
 def hide_detach(monkeypatch):
     made = http.client.HTTPResponse.__init__
 
-    class Hiding:
-        def __init__(self, fp):
-            self._hidden = fp
-
-        def __getattr__(self, name):
-            if name == "detach":
-                raise AttributeError(name)
-            return getattr(self._hidden, name)
-
     def make(self, *args, **kwargs):
         made(self, *args, **kwargs)
-        self.fp = Hiding(self.fp)
+        self.fp = Without("detach", self.fp)
 
     monkeypatch.setattr(http.client.HTTPResponse, "__init__", make)
 
 
+def hide_connection_class(monkeypatch):
+    new_connection = urllib3.HTTPConnectionPool._new_conn
+
+    def make(self):
+        self.ConnectionCls = HTTPConnection
+        try:
+            return new_connection(self)
+        finally:
+            del self.ConnectionCls
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "_new_conn", make)
+    monkeypatch.delattr(urllib3.HTTPConnectionPool, "ConnectionCls")
+
+
+def hide_method(monkeypatch, name):
+    """A connection has it, but its class does not say so."""
+    hidden, made = getattr(HTTPConnection, name), HTTPConnection.__init__
+
+    def make(self, *args, **kwargs):
+        setattr(self, name, types.MethodType(hidden, self))
+        made(self, *args, **kwargs)
+
+    monkeypatch.setattr(HTTPConnection, "__init__", make)
+    for each in (HTTPConnection, http.client.HTTPConnection):
+        if name in vars(each):
+            monkeypatch.delattr(each, name)
+
+
+def hide_connect(monkeypatch):
+    hide_method(monkeypatch, "connect")
+
+
+def hide_send(monkeypatch):
+    hide_method(monkeypatch, "send")
+
+
 HIDDEN = [hide_new_conn, hide_tunnel, hide_response_class, hide_family, hide_fp, hide_detach]
-HIDDEN += [hide_pool_classes]
+HIDDEN += [hide_pool_classes, hide_connection_class, hide_connect, hide_send]
 
 
 @pytest.mark.parametrize("hide", HIDDEN)
@@ -226,6 +263,52 @@ class TestAPartThatIsMissing:
             with pytest.raises(qwen25.TimedOutError) as caught:
                 client.complete("Hi", timeout=qwen25.Timeout(idle=0.5))
         assert caught.value.partial == "Hello"
+
+
+class TestASocketThatIsNotShown:
+    """`connection.sock` of a response tells the socket that a session of the user's own uses."""
+
+    def test_nothing_is_lost_with_a_session_of_ours(self, monkeypatch, caplog):
+        replace_raw(monkeypatch, functools.partial(Without, "connection"))
+        with FakeSpace(["Hello", Hang()]) as space, Client(space.url, timeout=20) as client:
+            stream = client.stream("Hi")
+            assert next(stream) == "Hello"
+            closing = threading.Timer(0.1, stream.close)
+            closing.start()
+            try:
+                assert list(stream) == []
+            finally:
+                closing.join()
+        assert not warnings_of(caplog)
+
+    def test_with_a_session_of_the_users_own_each_read_has_its_limit(self, monkeypatch):
+        replace_raw(monkeypatch, functools.partial(Without, "connection"))
+        with FakeSpace(["Hello", Hang()]) as space, requests.Session() as session:
+            with Client(space.url, session=session) as client:
+                with pytest.raises(qwen25.TimedOutError) as caught:
+                    client.complete("Hi", timeout=qwen25.Timeout(idle=0.5))
+        assert caught.value.partial == "Hello"
+
+
+def test_without_the_options_of_a_socks_proxy_its_class_connects(monkeypatch, caplog):
+    connection_class = pytest.importorskip("urllib3.contrib.socks").SOCKSConnection
+    made, new_socket = connection_class.__init__, connection_class._new_conn
+
+    def make(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        self.hidden = vars(self).pop("_socks_options")
+
+    def make_socket(self):
+        self._socks_options = self.hidden
+        return new_socket(self)
+
+    monkeypatch.setattr(connection_class, "__init__", make)
+    monkeypatch.setattr(connection_class, "_new_conn", make_socket)
+    with FakeSpace() as space, server(socks_proxy) as port:
+        with Client(space.url, proxy=f"socks5h://127.0.0.1:{port}") as client:
+            assert client.complete("Hi") == "Hello world"
+    [warning] = warnings_of(caplog)
+    assert "_socks_options" in warning
 
 
 def test_without_the_name_to_look_up_the_host_is_looked_up(monkeypatch):

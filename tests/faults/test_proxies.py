@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
 import threading
 
 import pytest
-from servers import CERTIFICATE, PATIENT, front, relay, server, tls
+from servers import (
+    CERTIFICATE,
+    CONNECTED,
+    PATIENT,
+    front,
+    greet,
+    server,
+    socks_proxy,
+    tls,
+    wanted,
+)
 from timing import GRACE, quickest
 
 import qwen25
@@ -21,16 +29,6 @@ pytest.importorskip("socks")
 TOTAL = 0.6
 
 
-def exactly(connection, count):
-    data = b""
-    while len(data) < count:
-        more = connection.recv(count - len(data))
-        if not more:
-            raise OSError("the client has left")
-        data += more
-    return data
-
-
 def trickle(connection, over, data=b"", then=b"\x00", every=0.05):
     """Send a byte now and then, without an end."""
     for byte in data:
@@ -39,33 +37,6 @@ def trickle(connection, over, data=b"", then=b"\x00", every=0.05):
             return
     while not over.wait(every):
         connection.sendall(then)
-
-
-def greet(connection):
-    """Read a client's greeting in SOCKS 5."""
-    _, count = exactly(connection, 2)
-    exactly(connection, count)
-
-
-def wanted(connection):
-    """Where a client of SOCKS 5 wants to be connected to."""
-    *_, kind = exactly(connection, 4)
-    if kind == 1:
-        name = socket.inet_ntoa(exactly(connection, 4))
-    else:
-        name = exactly(connection, exactly(connection, 1)[0]).decode()
-    return name, struct.unpack(">H", exactly(connection, 2))[0]
-
-
-CONNECTED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00"
-
-
-def socks_proxy(connection, over):
-    greet(connection)
-    connection.sendall(b"\x05\x00")
-    with socket.create_connection(wanted(connection)) as inner:
-        connection.sendall(CONNECTED)
-        relay(connection, inner)
 
 
 def silent(connection, over):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from pathlib import Path
 
@@ -87,3 +88,40 @@ def front(port):
             relay(client, inner)
 
     return server(handle)
+
+
+def exactly(connection, count):
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            raise OSError("the client has left")
+        data += more
+    return data
+
+
+def greet(connection):
+    """Read a client's greeting in SOCKS 5."""
+    _, count = exactly(connection, 2)
+    exactly(connection, count)
+
+
+def wanted(connection):
+    """Where a client of SOCKS 5 wants to be connected to."""
+    *_, kind = exactly(connection, 4)
+    if kind == 1:
+        name = socket.inet_ntoa(exactly(connection, 4))
+    else:
+        name = exactly(connection, exactly(connection, 1)[0]).decode()
+    return name, struct.unpack(">H", exactly(connection, 2))[0]
+
+
+CONNECTED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00"
+
+
+def socks_proxy(connection, over):
+    greet(connection)
+    connection.sendall(b"\x05\x00")
+    with socket.create_connection(wanted(connection)) as inner:
+        connection.sendall(CONNECTED)
+        relay(connection, inner)
