@@ -262,7 +262,7 @@ class TestAPartThatIsMissing:
         with FakeSpace(["Hello", Hang()]) as space, Client(space.url) as client:
             with pytest.raises(qwen25.TimedOutError) as caught:
                 client.complete("Hi", timeout=qwen25.Timeout(idle=0.5))
-        assert caught.value.partial == "Hello"
+        assert caught.value.phase == "idle"
 
 
 class TestASocketThatIsNotShown:
@@ -287,7 +287,7 @@ class TestASocketThatIsNotShown:
             with Client(space.url, session=session) as client:
                 with pytest.raises(qwen25.TimedOutError) as caught:
                     client.complete("Hi", timeout=qwen25.Timeout(idle=0.5))
-        assert caught.value.partial == "Hello"
+        assert caught.value.phase == "idle"
 
 
 def test_without_the_options_of_a_socks_proxy_its_class_connects(monkeypatch, caplog):
