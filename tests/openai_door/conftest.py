@@ -36,3 +36,14 @@ def door():
             return Door(stack.enter_context(serve(client, **options)))
 
         yield open_door
+
+
+@pytest.fixture
+def space():
+    with FakeSpace(["Hello", " world"]) as space:
+        yield space
+
+
+@pytest.fixture
+def opened(door, space):
+    return door(space, {"max_retries": 0}, aliases={"gpt-4o-mini": "7B"})

@@ -6,7 +6,8 @@ import json
 import socket
 
 import pytest
-from doors import PATIENCE, chunks, error_of, events, said
+from doors import PATIENCE, SOON, chunks, error_of, events, said
+from timing import quickest
 
 from qwen25.events import Note, Queued, Started
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Repeat, Replace, Reply
@@ -240,8 +241,33 @@ def test_a_client_that_leaves_stops_the_space(door, stream):
             space.wait_for(lambda: space.open_streams == 1)
             if stream:
                 response_or_none = client.recv(1000)
-        space.wait_for(lambda: space.left == 1, timeout=5)
+        space.wait_for(lambda: space.left == 1)
         assert stream == bool(response_or_none)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("way", ["leave", "stop", "max_tokens"])
+def test_the_space_is_told_to_stop_within_a_second(door, stream, way):
+    fields = {"leave": {}, "stop": {"stop": "STOP"}, "max_tokens": {"max_tokens": 5}}[way]
+    with FakeSpace(["word " * 4, "STOP", *["word "] * 10, Gate()]) as space:
+        opened = door(space)
+        body = {"model": "72B", "messages": [{"role": "user", "content": "Hi"}], **fields}
+        sent = json.dumps({**body, "stream": stream}).encode()
+        head = (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+        )
+
+        def ask():
+            left = space.left
+            address = (opened.server.host, opened.server.port)
+            with socket.create_connection(address, PATIENCE) as client:
+                client.sendall(head % len(sent) + sent)
+                space.wait_for(lambda: space.open_streams == 1 or space.left > left)
+                if stream or way != "leave":
+                    client.recv(1)  # the answer has begun, and of a whole one has ended
+            space.wait_for(lambda: space.left > left)
+
+        assert quickest(ask, SOON) < SOON
 
 
 def test_more_requests_than_may_wait_are_refused(door):

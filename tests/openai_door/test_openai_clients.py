@@ -1,40 +1,19 @@
-"""Programs that speak OpenAI's protocol, the real ones, against a scripted Space.
-
-Each is skipped by its name where it is missing; `make matrix` has environments with all of them.
+"""The openai package, new and old, against a scripted Space; it is skipped where it is missing.
+`make matrix` has environments with each.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import shutil
-import subprocess
-import sys
 
 import pytest
 from doors import PATIENCE
 
-from qwen25.testing import Fail, FakeSpace, Gate, Repeat
+from qwen25.testing import Fail, FakeSpace, Gate, Message, Repeat
 
 HELLO = [{"role": "user", "content": "Hi"}]
 #: All of these bring warnings of their own.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def space():
-    with FakeSpace(["Hello", " world"]) as space:
-        yield space
-
-
-@pytest.fixture
-def opened(door, space):
-    return door(space, {"max_retries": 0}, aliases={"gpt-4o-mini": "7B"})
-
-
-def version_of(module):
-    return int(module.__version__.split(".")[0])
 
 
 # The openai package, since 1.0
@@ -93,6 +72,22 @@ def test_openai_that_leaves_a_stream_stops_the_space(client, space):
             if chunk.choices[0].delta.content:
                 break
     space.wait_for(lambda: space.left == 1)
+
+
+def test_openai_hands_out_thoughts(openai, door):
+    thought, answer = {"metadata": {"title": "Thinking"}, "content": "Hm."}, {"content": "Yes"}
+    turns = [{"role": "assistant", **each} for each in (thought, answer)]
+    shown = [{"role": "user", "content": "Hi"}, *turns]
+    message = {"msg": "process_completed", "success": True, "output": {"data": ["", shown, ""]}}
+    with FakeSpace(Message(message), layout="messages") as space:
+        url = door(space).base_url
+        with openai.OpenAI(base_url=url, api_key="none", timeout=PATIENCE) as client:
+            options = {"model": "72B", "messages": HELLO}
+            said = client.chat.completions.create(**options).choices[0].message
+            stream = client.chat.completions.create(**options, stream=True)
+            deltas = [chunk.choices[0].delta for chunk in stream]
+    assert (said.content, said.reasoning_content) == ("Yes", "Hm.")
+    assert "".join(getattr(each, "reasoning_content", "") for each in deltas) == "Hm."
 
 
 def test_openai_lists_models(client):
@@ -208,123 +203,3 @@ def test_old_openai_s_stop_stops(old_openai, space):
     answer = old_openai.Completion.create(model="72B", prompt="Hi", stop=["STOP"])
     assert answer.choices[0].text == "One. "
     space.wait_for(lambda: space.left == 1)
-
-
-# By hand
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_httpx_gets_an_answer(opened, stream):
-    httpx = pytest.importorskip("httpx")
-    body = {"model": "72B", "messages": HELLO, "stream": stream}
-    answer = httpx.post(f"{opened.base_url}/chat/completions", json=body, timeout=PATIENCE)
-    assert "Hello" in answer.text and " world" in answer.text
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_curl_gets_an_answer(opened, stream):
-    if shutil.which("curl") is None:
-        pytest.skip("not installed: curl")
-    body = json.dumps({"model": "72B", "messages": HELLO, "stream": stream})
-    done = subprocess.run(
-        ["curl", "-sN", f"{opened.base_url}/chat/completions", "-d", body],
-        stdout=subprocess.PIPE,
-        timeout=PATIENCE,
-    )
-    assert b"Hello" in done.stdout and b" world" in done.stdout
-
-
-# Frameworks
-
-
-def test_langchain_gets_answers_and_errors(opened, space):
-    module = pytest.importorskip("langchain_openai")
-    model = module.ChatOpenAI(
-        base_url=opened.base_url, api_key="none", model="72B", timeout=PATIENCE
-    )
-    assert model.invoke("Hi").content == "Hello world"
-    assert "".join(chunk.content for chunk in model.stream("Hi")) == "Hello world"
-    assert asyncio.run(model.ainvoke("Hi")).content == "Hello world"
-    with pytest.raises(Exception, match="does not support tools"):
-        model.bind_tools([{"name": "f", "description": "f", "parameters": {}}]).invoke("Hi")
-    space.answer = ["One. ST", "OP", Repeat(["more", Gate()])]
-    assert model.invoke("Hi", stop=["STOP"]).content == "One. "
-    space.wait_for(lambda: space.left == 1)
-
-
-def test_langchain_gets_structured_output(opened, space):
-    module = pytest.importorskip("langchain_openai")
-    model = module.ChatOpenAI(base_url=opened.base_url, api_key="none", model="72B")
-    schema = {"title": "City", "type": "object", "properties": {"name": {"type": "string"}}}
-    space.answer = '{"name": "Paris"}'
-    for method in ("json_schema", "json_mode"):
-        structured = model.with_structured_output(schema, method=method)
-        assert structured.invoke("As JSON: a city") == {"name": "Paris"}
-
-
-def test_llama_index_gets_answers(opened):
-    module = pytest.importorskip("llama_index.llms.openai_like")
-    model = module.OpenAILike(
-        model="72B",
-        api_base=opened.base_url,
-        api_key="none",
-        is_chat_model=True,
-        context_window=32_000,
-    )
-    assert model.complete("Hi").text == "Hello world"
-    assert "".join(each.delta for each in model.stream_complete("Hi")) == "Hello world"
-
-
-def test_litellm_gets_answers_and_errors(opened, space, monkeypatch):
-    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    litellm = pytest.importorskip("litellm")
-    options = {
-        "model": "openai/72B",
-        "messages": HELLO,
-        "api_base": opened.base_url,
-        "api_key": "none",
-        "num_retries": 0,
-    }
-    assert litellm.completion(**options).choices[0].message.content == "Hello world"
-    chunks = list(litellm.completion(**options, stream=True))
-    assert "".join(each.choices[0].delta.content or "" for each in chunks) == "Hello world"
-    assert chunks[-1].choices[0].finish_reason == "stop"
-    space.answer = Fail("Out of memory")
-    with pytest.raises(litellm.exceptions.ServiceUnavailableError, match="Out of memory"):
-        litellm.completion(**options)
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_llm_gets_an_answer_and_the_usage(opened, tmp_path, stream):
-    pytest.importorskip("llm")
-    model = {"model_id": "qwen", "model_name": "72B", "api_base": opened.base_url}
-    # JSON is YAML too.
-    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps([model]))
-    command = [sys.executable, "-m", "llm", "-m", "qwen", "--usage", "Hi"]
-    done = subprocess.run(
-        command if stream else [*command, "--no-stream"],
-        env={**os.environ, "LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "x"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        timeout=PATIENCE * 2,
-    )
-    assert done.stdout == b"Hello world\n", done.stderr.decode()
-    assert b"output" in done.stderr
-
-
-@pytest.mark.parametrize("mode", ["JSON", "MD_JSON", "JSON_SCHEMA"])
-def test_instructor_gets_a_model(openai, opened, space, mode):
-    instructor = pytest.importorskip("instructor")
-    pydantic = pytest.importorskip("pydantic")
-
-    class City(pydantic.BaseModel):
-        name: str
-
-    space.answer = 'Here: ```json\n{"name": "Paris"}\n```'
-    with openai.OpenAI(base_url=opened.base_url, api_key="none") as inner:
-        client = instructor.from_openai(inner, mode=getattr(instructor.Mode, mode))
-        made = client.chat.completions.create(
-            model="72B", messages=HELLO, response_model=City, max_retries=1
-        )
-    assert made.name == "Paris"

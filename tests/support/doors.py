@@ -8,6 +8,8 @@ import requests
 
 #: Seconds for a request, so that no test can hang.
 PATIENCE = 30
+#: Seconds within which the Space is told to stop when its answer is no longer wanted.
+SOON = 1
 
 
 class Door:
