@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 from typing import (
     TYPE_CHECKING,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
     from .discovery import App
     from .map import Answer
-
-_log = logging.getLogger("qwen25")
 
 
 class Client:
@@ -328,9 +325,11 @@ class Client:
 
     def _make_app(self, address: Address, options: SpaceOptions) -> App:
         with late_imports():
+            import logging
+
             from .discovery import App
         if self._connection["verify"] is False:
-            _log.warning("certificates are not checked: verify=False")
+            logging.getLogger("qwen25").warning("certificates are not checked: verify=False")
         app = App(address, token=options.token, auth=options.auth, **self._connection)
         if self._closed:  # meanwhile, by another thread
             app.close()

@@ -116,6 +116,7 @@ def interrupted_at(number):
                 raise KeyboardInterrupt
         return trace
 
+    before = sys.gettrace()
     sys.settrace(trace)
     try:
         with LiveUpdater(lambda: None, every=0.001, share=0) as updater:
@@ -124,7 +125,7 @@ def interrupted_at(number):
     except KeyboardInterrupt:
         return True
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     return False
 
 

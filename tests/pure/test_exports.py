@@ -1,5 +1,6 @@
 """What `import qwen25` gives, and what it costs."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def imported_by(statement):
 
 
 @pytest.mark.parametrize(
-    "module", ["requests", "urllib3", "sseclient", "asyncio", "IPython", "rich", "gradio", "ssl"]
+    "module",
+    ["requests", "urllib3", "sseclient", "asyncio", "IPython", "rich", "gradio", "ssl", "logging"],
 )
 def test_the_import_leaves_out_what_it_does_not_need(module):
     assert module not in imported_by("from qwen25 import Client; Client()")
@@ -50,3 +52,38 @@ def test_the_typed_example_uses_every_public_name():
     example = Path(__file__).parent.parent / "typing" / "user_code.py"
     used = set(re.findall(r"\w+", example.read_text(encoding="utf-8")))
     assert set(qwen25.__all__) <= used
+
+
+#: The public paths of the first release; the rooms behind them may move.
+PATHS = {
+    "qwen25": (
+        "AuthenticationError Client ConnectionFailedError Conversation EndpointNotFoundError "
+        "GenerationError InvalidRequestError Note Progress ProtocolError QueueFullError "
+        "Queued QwenError RateLimitError Space SpaceError SpaceNotFoundError "
+        "SpaceUnavailableError Started Step Stream StreamInterruptedError Text TimedOutError "
+        "Timeout UnknownModelError __version__ complete stream"
+    ),
+    "qwen25.aio": "AsyncClient AsyncConversation AsyncStream",
+    "qwen25.batch": "Answer Batch Summary run",
+    "qwen25.errors": (
+        "AuthenticationError ConnectionFailedError EndpointNotFoundError GenerationError "
+        "InvalidRequestError ProtocolError QueueFullError QwenError RateLimitError SpaceError "
+        "SpaceNotFoundError SpaceUnavailableError StreamInterruptedError TimedOutError "
+        "UnknownModelError"
+    ),
+    "qwen25.events": "Note Progress Queued Started Step Text",
+    "qwen25.local": "LocalSpaceError Space serve",
+    "qwen25.notebook": "safe_markdown show",
+    "qwen25.provider": "Qwen_Qwen_2_5",
+    "qwen25.pytest_plugin": "fake_space",
+    "qwen25.testing": (
+        "Delay Drop End Fail FakeSpace Gate Hang Heartbeat Message Question Raw Repeat "
+        "Replace Reply Request Reset"
+    ),
+}
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_every_public_path_stays(module):
+    found = vars(importlib.import_module(module))
+    assert [name for name in PATHS[module].split() if name not in found] == []
