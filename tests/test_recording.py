@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from recordings import BROKEN_OFF, FOLDER, HISTORY, HISTORY_TEXT, PROMPTS, SPACES, TEXTS
 
 from qwen25 import Client, GenerationError, InvalidRequestError, Note, StreamInterruptedError
 from qwen25.aio import AsyncClient
@@ -14,6 +15,7 @@ from qwen25.testing import (
     Fail,
     FakeSpace,
     Heartbeat,
+    Message,
     NotRecordedError,
     Raw,
     record,
@@ -78,6 +80,25 @@ def test_a_recording_is_the_same_each_time(url, file, tmp_path):
         talk.send("Three")
     # The port alone differs.
     assert other.read_text().replace(space.url, url) == file.read_text()
+
+
+def test_times_that_were_measured_are_not_kept(file, tmp_path):
+    """Two recordings of one answer differ in nothing."""
+    other = tmp_path / "other.json"
+    for path, seconds in ((file, 0.25), (other, 1.5)):
+        times = {"rank_eta": seconds, "avg_event_process_time": seconds, "queue_eta": seconds}
+        output = {"data": ["", [["Hi", "Hello"]], ""], "duration": seconds}
+        ends = {"success": True, "cache_duration": seconds, "avg_time": seconds}
+        script = [
+            Message({"msg": "estimation", "rank": 1, "queue_size": 2, **times}),
+            Message({"msg": "process_starts", "eta": seconds}),
+            Message({"msg": "process_completed", "output": output, **ends}),
+        ]
+        with FakeSpace(script) as space, record(path), Client(space.url) as client:
+            assert client.complete("Hi") == "Hello"
+        path.write_text(path.read_text().replace(space.url, "URL"))
+    assert file.read_text() == other.read_text()
+    assert '{"msg": "estimation", "rank": 1, "queue_size": 2}' in file.read_text()
 
 
 def test_a_recording_has_a_message_a_line(url, file):
@@ -220,7 +241,12 @@ def test_named(prompt):
 """
 
 
-def test_a_marked_test_is_recorded_and_then_replayed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("plugin", ["entry point", "-p"])
+def test_a_marked_test_is_recorded_and_then_replayed(plugin, tmp_path, monkeypatch):
+    if plugin == "-p":
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-p qwen25.pytest_plugin")
+
     def pytest_run(*options):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."],
@@ -244,3 +270,16 @@ def test_a_marked_test_is_recorded_and_then_replayed(tmp_path, monkeypatch):
     assert code == 0, output
     assert (tmp_path / "named.json").exists()
     assert (tmp_path / "recordings" / "test_marked" / "test_hello.json").exists()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_answers_of_real_servers_are_replayed_to_a_client(space):
+    """The recordings of this project are in the same form, of every layout."""
+    with replay(FOLDER / f"{space}.json"), Client(model="7B", system="Answer briefly.") as client:
+        for name, text in TEXTS.items():
+            assert client.complete(PROMPTS[name]) == text
+        history = client.complete(PROMPTS["history"], history=HISTORY)
+        assert history == HISTORY_TEXT
+        with pytest.raises(GenerationError) as caught:
+            client.complete(PROMPTS["break"])
+    assert caught.value.partial == BROKEN_OFF

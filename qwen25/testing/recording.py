@@ -21,8 +21,12 @@ _MOST_BYTES = 64 << 20
 #: What a client reads of `/config`. The rest is long, or tells of the machine.
 _CONFIG = ("version", "protocol", "api_prefix", "components", "dependencies")
 _COMPONENT = ("id", "type", "props")
-#: What differs each time, in a message and in its output.
-_CHANGING = ("event_id", "duration", "average_duration")
+#: What differs each time, in a message and in its output: an id, and times that were measured.
+_CHANGING = (
+    *("event_id", "duration", "average_duration", "cache_duration", "avg_time"),
+    *("eta", "rank_eta", "queue_eta"),
+    *("avg_event_process_time", "avg_event_concurrent_process_time"),
+)
 #: How deep the file is written a value a line.
 _DEPTH = 6
 

@@ -15,7 +15,7 @@ import sys
 from typing import Any, Dict, Iterator, List
 
 import requests
-from streams import SHAPES, Script, events, recorded
+from streams import SHAPES, Script, config, events, recorded
 
 from qwen25.testing import Reply, Request
 from qwen25.testing.server import Connection, Server, head
@@ -39,13 +39,13 @@ class Replay:
     def __init__(self, shape: str) -> None:
         self.server = Server(self._handle)
         self._scripts: Dict[str, Script] = {}
-        config = json.loads(recorded(shape, "config.json"))
+        wiring = config(shape)
         self._pages = {
-            "/config": lambda: config,
+            "/config": lambda: wiring,
             "/info": lambda: _INFO,
             "/connections": lambda: self.server.connections,
         }
-        estimation = recorded(shape, "answer.sse").split(b"\n\n", 1)[0]
+        estimation = recorded(shape, "answer").split(b"\n\n", 1)[0]
         self._event_id = json.loads(estimation[len(b"data: ") :])["event_id"]
 
     def _handle(self, connection: Connection, request: Request) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
-_RECORDINGS = Path(__file__).parent.parent / "transcripts"
+_SUPPORT = str(Path(__file__).parent.parent / "support")
 
 #: Gradio's protocol and the chatbot's layout, and the recording of it.
 SHAPES = {
@@ -39,7 +40,7 @@ class Script(NamedTuple):
     @property
     def messages(self) -> int:
         """How many events the stream has, with those that carry no piece."""
-        recording = recorded(self.shape, "answer.sse")
+        recording = recorded(self.shape, "answer")
         return self.events + recording.count(b"data: ") - recording.count(b'"process_generating"')
 
     @property
@@ -62,15 +63,28 @@ class Script(NamedTuple):
 
 
 def recorded(shape: str, name: str) -> bytes:
-    return (_RECORDINGS / SHAPES[shape] / name).read_bytes()
+    stream: bytes = _recordings().stream_bytes(SHAPES[shape], name)
+    return stream
+
+
+def config(shape: str) -> Any:
+    return _recordings().config(SHAPES[shape])
+
+
+def _recordings() -> Any:
+    if _SUPPORT not in sys.path:
+        sys.path.append(_SUPPORT)
+    import recordings  # which imports qwen25
+
+    return recordings
 
 
 def events(script: Script) -> Iterator[bytes]:
     """A stream's events, one after the other."""
     if script.fails:
-        yield from _split(recorded(script.shape, "fail.sse"))
+        yield from _split(recorded(script.shape, "fail"))
         return
-    recording = _split(recorded(script.shape, "answer.sse"))
+    recording = _split(recorded(script.shape, "answer"))
     generating = [event for event in recording if b'"process_generating"' in event]
     first = recording.index(generating[0])
     last = first + len(generating)

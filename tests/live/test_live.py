@@ -8,11 +8,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from recordings import SPACES
+from recordings import config as config_of
 
 from qwen25 import (
     AuthenticationError,
@@ -23,8 +24,6 @@ from qwen25 import (
     QueueFullError,
     StreamInterruptedError,
 )
-
-RECORDINGS = Path(__file__).parent.parent / "transcripts"
 
 
 def make_client(url, **options):
@@ -127,8 +126,7 @@ def test_the_app_is_wired_as_the_recorded_one(app):
 
     with urlopen(app.url + "/config", timeout=10) as answer:
         served = json.load(answer)
-    recorded = [json.loads(path.read_bytes()) for path in RECORDINGS.glob("*/config.json")]
-    recorded = [config for config in recorded if kind(config) == kind(served)]
+    recorded = [config for config in map(config_of, SPACES) if kind(config) == kind(served)]
     if not recorded:
         pytest.skip("no recording of Gradio {}, {} {}".format(*kind(served)))
     for config in recorded:

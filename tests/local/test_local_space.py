@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 from conftest import DEFAULT_SYSTEM, PATIENCE, requests, text_of, turn
+from recordings import config as config_of
 
 import qwen25.local
 from qwen25.local import LocalSpaceError, gguf, model
 from qwen25.local import space as space_module
 
-RECORDED = Path(__file__).parent.parent / "transcripts" / "gradio-6.31.0-parts" / "config.json"
+RECORDED = "gradio-6.31.0-parts"
 
 LONG_STORY = "Tell me a very long story about a cat, a dog and a bird, with every detail."
 
@@ -76,9 +77,7 @@ def config(space):
 
 @pytest.fixture(scope="module")
 def recorded():
-    if not RECORDED.exists():
-        pytest.skip("the recorded /config is not in this checkout")
-    return json.loads(RECORDED.read_text("utf-8"))
+    return config_of(RECORDED)
 
 
 def test_components_have_the_ids_and_types_that_were_recorded(config, recorded):

@@ -4,11 +4,11 @@ import pytest
 from recordings import (
     BROKEN_OFF,
     HISTORY,
+    HISTORY_TEXT,
     SPACES,
     TEXTS,
     decode,
     decoder,
-    history_text,
     stream_bytes,
 )
 
@@ -48,7 +48,7 @@ def test_an_answer_with_history_begins_after_it(space):
     """The earlier turn's answer is no part of this one."""
     answer = decoder(space, HISTORY)
     pieces, _ = decode(answer, [stream_bytes(space, "history")])
-    assert "".join(pieces) == answer.text == history_text(space)
+    assert "".join(pieces) == answer.text == HISTORY_TEXT
 
 
 def outcome(space, name, chunks):

@@ -1,5 +1,6 @@
-"""The recorded streams in `transcripts/`, and what they say."""
+"""The recorded answers in `transcripts/`, and what they say."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -8,9 +9,24 @@ from qwen25.protocol.decoder import Decoder
 from qwen25.protocol.endpoint import find_plan
 from qwen25.protocol.sse import read_messages
 
-_FOLDER = Path(__file__).parent.parent / "transcripts"
+FOLDER = Path(__file__).parent.parent / "transcripts"
+#: The address of each recorded app.
+URL = "http://127.0.0.1:7860"
+#: The prompt of each recorded answer.
+PROMPTS = {
+    "answer": "hello 5",
+    "history": "hello 2",
+    "fail": "FAIL",
+    "raise": "RAISE",
+    "break": "BREAK 9",
+    "note": "NOTE 2",
+    "steps": "STEPS 2",
+    "split": "SPLIT 7",
+    "rewrite": "REWRITE 6",
+    "empty": "EMPTY",
+}
 
-SPACES = sorted(folder.name for folder in _FOLDER.glob("gradio-*"))
+SPACES = sorted(path.stem for path in FOLDER.glob("gradio-*.json"))
 
 
 def _words(start, stop):
@@ -34,20 +50,48 @@ HISTORY = (
     {"role": "user", "content": "hi"},
     {"role": "assistant", "content": "there"},
 )
+HISTORY_TEXT = "[7B|turns=1|Answer briefly.] " + _words(0, 2)
 
 
-def history_text(space):
-    """The app of Gradio 6 counted messages where the others counted pairs."""
-    turns = 2 if space == "gradio-6.31.0-parts" else 1
-    return f"[7B|turns={turns}|Answer briefly.] " + _words(0, 2)
+def _recorded(space):
+    return json.loads((FOLDER / f"{space}.json").read_text("utf-8"))["spaces"][URL]
 
 
+def messages(space, name):
+    """What the server has said, without the ids and times that `record` leaves out.
+
+    The client leaves before the last message of later Gradios; `shapes/` has it, read by a page.
+    """
+    (answer,) = (
+        answer["messages"]
+        for answer in _recorded(space)["answers"]
+        if answer["request"]["data"][0] == PROMPTS[name]
+    )
+    last = [] if space.startswith("gradio-4.10") else [{"msg": "close_stream", "event_id": None}]
+    return [*answer, *last]
+
+
+@functools.lru_cache(maxsize=None)
 def stream_bytes(space, name):
-    return (_FOLDER / space / f"{name}.sse").read_bytes()
+    """The stream of an answer as its Gradio writes it, with an id and times in each message."""
+    return b"".join(
+        _event(message, space.startswith("gradio-4.10")) for message in messages(space, name)
+    )
+
+
+def _event(message, ascii_only):
+    words = iter(message.items())
+    message = {**dict([next(words)]), "event_id": "0123456789abcdef" * 2, **dict(words)}
+    if "data" in message.get("output", ()):
+        times = {"duration": 0.02108192443847656, "average_duration": 0.02126455307006836}
+        message["output"] = {**message["output"], **times}
+    separators = (", ", ": ") if ascii_only else (",", ":")
+    data = json.dumps(message, ensure_ascii=ascii_only, separators=separators)
+    return f"data: {data}\n\n".encode()
 
 
 def config(space):
-    return json.loads((_FOLDER / space / "config.json").read_text(encoding="utf-8"))
+    return _recorded(space)["config"]
 
 
 def decoder(space, history=()):
