@@ -149,6 +149,11 @@ class TextFormat:
 
     def reply(self, value: Any, sent: Sequence[Any]) -> Optional[Reply]:
         """Find the answer; `None` while there is none."""
+        if isinstance(value, dict) and not (_inner(value) or _title(value) or _names(value)):
+            raise ProtocolError(
+                "The answer is a JSON object where text was expected.",
+                hint="This client reads text only; `endpoint` names another function of the app.",
+            )
         parts = _Parts(self._tags)
         parts.add(value, [])
         return parts.reply()
@@ -268,10 +273,15 @@ def _name(content: Any) -> str:
         return content.replace("\\", "/").rsplit("/", 1)[-1]
     if not isinstance(content, dict):
         return type(content).__name__
-    for key in ("orig_name", "path", "url", "component", "file", "video", "image"):
-        if content.get(key):
-            return _name(content[key])
+    for name in _names(content):
+        return _name(name)
     return str(content.get("type") or "component")
+
+
+def _names(content: Any) -> List[Any]:
+    """What an object says of the file or component that it is, the best name first."""
+    keys = ("orig_name", "path", "url", "component", "file", "video", "image")
+    return [content[key] for key in keys if content.get(key)]
 
 
 def _list(value: Any) -> List[Any]:

@@ -257,8 +257,9 @@ def _query(start: Function, event: str, path: Sequence[Function]) -> Optional[Co
     given = {one.id for function in path for one in function.outputs}
     if event == "submit":
         boxes = [one for one in boxes if (one.id, event) in start.targets]
-    # A page empties the box that it has read.
-    return next(iter([one for one in boxes if one.id in given] or boxes), None)
+    # A page empties the box that it has read, and a user types into one that is empty.
+    emptied = [one for one in boxes if one.id in given]
+    return next(iter(emptied or [one for one in boxes if not one.value] or boxes), None)
 
 
 def _build(
@@ -282,6 +283,7 @@ def _build(
     ):
         if component is not None:
             roles[component.id] = role
+    several = [one for one in path[-1].outputs if _is_chatbot(one)]
     steps = [
         Step(
             function.id,
@@ -298,6 +300,7 @@ def _build(
         answer,
         None if history is None else _format(history, major),
         any(_remembers(one, path, _is_chatbot(shown)) for one in inputs),
+        tuple(one.label for one in several) if len(several) > 1 else (),
     )
 
 

@@ -56,6 +56,8 @@ class Route(NamedTuple):
     history: Optional[AnswerFormat]
     #: Whether the app keeps the turns of a session in a state on the server.
     remembers: bool
+    #: The labels of the chatbots that the last step answers in, where it does so in several.
+    chatbots: Tuple[str, ...] = ()
 
     def slots(self) -> Iterator[Union[Slot, Field]]:
         """The inputs of all steps, and the fields of forms among them."""

@@ -46,6 +46,10 @@ class Walk:
                     hint="Leave `system` out; " + _FLATTEN.format("it"),
                 )
             query = self._flatten(query, "system")
+        if route.chatbots:
+            names = ", ".join(map(repr, route.chatbots))
+            text = f"The Space answers in several chatbots; this is the first of {names}."
+            self.notes.append(Note("warning", text))
         self._route = route
         self._query = query
         self._shown: Dict[int, Any] = {}  # what the steps so far have given the components
@@ -107,6 +111,8 @@ class Walk:
         if number in self._shown:
             return self._shown[number]
         value = self._given[number] if number in self._given else slot.component.value
+        if value is None and slot.component.type == "textbox":
+            return ""  # what the page sends for an empty box
         fields = {
             field.key: self._given[field.component.id]
             for field in slot.fields
@@ -125,10 +131,9 @@ class Walk:
                 text = component.type in ("textbox", "antdxsender")
                 values[component.id] = query.text if text else {"text": query.text, "files": []}
             elif slot.role == "history" and self._route.history is not None:
-                # Without a history, what the page shows from the start: a greeting, say.
-                shown = query.history or not component.value
-                if shown:
-                    values[component.id] = self._route.history.encode(query.history)
+                turns = self._route.history.encode(query.history)
+                if turns or not component.value:
+                    values[component.id] = _greeting(component, query) + turns
             elif slot.role == "system" and query.system is not None:
                 values[component.id] = query.system
                 _check_given_once(component, set_by_label, "system")
@@ -147,6 +152,12 @@ class Walk:
             )
         )
         return flattened(query, what)
+
+
+def _greeting(component: Component, query: Query) -> List[Any]:
+    """What a chatbot says before the first question; a history that begins so has it already."""
+    begins = query.history and query.history[0]["role"] == "assistant"
+    return component.value if isinstance(component.value, list) and not begins else []
 
 
 def _route(plan: ChatPlan, query: Query, in_session: bool) -> Optional[Route]:

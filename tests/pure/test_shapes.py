@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qwen25 import EndpointNotFoundError, InvalidRequestError, Note, Thought
+from qwen25 import EndpointNotFoundError, InvalidRequestError, Note, ProtocolError, Thought
+from qwen25.protocol.chatbot import TextFormat
 from qwen25.protocol.config import Config
 from qwen25.protocol.decoder import Decoder, StepReader
 from qwen25.protocol.endpoint import find_plan
@@ -231,3 +232,72 @@ def test_a_form_takes_model_system_prompt_and_inputs(version):
     assert Walk(plan, request).body("session")["data"] == ["hello", form, None, None]
     with pytest.raises(InvalidRequestError, match="the most is 38"):
         Walk(plan, ChatRequest(Query.of("hello"), inputs={"Thinking budget": 39}))
+
+
+def edited(folder, change):
+    """The plan of a recorded app after a change of its config."""
+    config = read(folder, "config")
+    change({part["id"]: part for part in config["components"]}, config["dependencies"])
+    return find_plan(Config.of(config))
+
+
+@pytest.mark.parametrize("version", ["4.10.0", "4.44.1", "5.50.0", "6.31.0"])
+def test_a_history_follows_the_greeting_as_on_the_page(version):
+    recorded = read(FOLDER / version / "greeting", "walk")
+    first, second = recorded["first"], recorded["second"]
+    query = Query.of(second["query"], messages_of([[first["query"], first["text"]]]))
+    walk = Walk(plan_of(FOLDER / version / "greeting"), ChatRequest(query))
+    (sent,), text, _ = replay(walk, second["steps"])
+    assert bare(sent) == bare(second["steps"][0]["request"])
+    assert text == second["text"]
+
+
+def test_a_history_that_begins_with_an_assistant_has_its_own_greeting():
+    history = [{"role": "assistant", "content": "Welcome."}, *EARLIER]
+    plan = plan_of(FOLDER / "6.31.0" / "greeting")
+    sent = Walk(plan, ChatRequest(Query.of("hello", history))).body("session")["data"][1]
+    assert [message["content"][0]["text"] for message in sent] == [
+        *("Welcome.", "Who are you?", "I am an echo.")
+    ]
+
+
+def test_an_empty_text_box_is_an_empty_text_and_not_null():
+    def empty(components, functions):
+        for part in components.values():
+            if "ystem" in str(part["props"].get("label")):
+                part["props"]["value"] = None
+
+    plan = edited(FOLDER / "6.31.0" / "chat_interface_inputs", empty)
+    assert Walk(plan, ChatRequest(Query.of("hello"))).body("session")["data"][2] == ""
+
+
+def test_a_button_reads_the_query_from_the_box_that_is_empty():
+    """A box that has a text from the start tells the model what to do."""
+
+    def fill(components, functions):
+        components[1].update(type="textbox", props={"label": "Task", "value": "You are a poet."})
+        functions[0]["inputs"] = [1, 4]
+
+    plan = edited(FOLDER / "6.31.0" / "artifacts", fill)
+    sent = Walk(plan, ChatRequest(Query.of("hello"))).body("session")["data"]
+    assert sent == ["You are a poet.", "hello"]
+
+
+def test_an_answer_in_several_chatbots_is_told():
+    def double(components, functions):
+        first = next(one for one in components.values() if one["type"] == "chatbot")
+        components_of = functions[0]["outputs"]
+        components_of.append(first["id"])
+        first["props"]["label"] = "Model A"
+
+    plan = edited(FOLDER / "6.31.0" / "one_step", double)
+    walk = Walk(plan, ChatRequest(Query.of("hello")))
+    assert [note.text for note in walk.notes] == [
+        "The Space answers in several chatbots; this is the first of 'Model A', 'Model A'."
+    ]
+
+
+def test_a_json_object_is_no_answer():
+    message = {"msg": "process_completed", "success": True, "output": {"data": [{"a": "b"}]}}
+    with pytest.raises(ProtocolError, match="a JSON object"):
+        Decoder(TextFormat(), 0, (), diffs=True).feed(message)

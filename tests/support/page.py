@@ -294,7 +294,7 @@ def give_history(page, turns):
     """Show an earlier conversation, as if the user had had it; tell nobody."""
     for number, part in page.components.items():
         if "chatbot" in part["type"]:
-            page.values[number] = history_for(page, turns)
+            page.values[number] = (page.values[number] or []) + history_for(page, turns)
 
 
 def tell_history(page):
