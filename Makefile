@@ -20,7 +20,7 @@ PYTHONS = $(shell pyenv versions --bare 2>/dev/null | grep '^3\.' | \
 FETCHED := $(wildcard $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/qwen25-pythons/bin)
 SOURCES := qwen25 tests setup.py
 
-.PHONY: help run check test lint matrix docs bench release-check clean
+.PHONY: help run check test lint matrix docs pictures bench release-check clean
 
 help:
 	@echo "make run            ask a local Space:  PROMPT='...' make run"
@@ -30,6 +30,7 @@ help:
 	@echo "make lint           check format, style, types, words and the package"
 	@echo "make matrix         run the tests with every Python and Gradio that is promised"
 	@echo "make docs           build the documentation into build/docs"
+	@echo "make pictures       make the pictures of the documentation again"
 	@echo "make bench          measure, against other clients"
 	@echo "make release-check  all that has to be true before a tag"
 	@echo "make clean          remove what the other commands made"
@@ -64,6 +65,9 @@ matrix: $(VENV)/matrix
 
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W -n --keep-going -q docs build/docs
+
+pictures: $(VENV)/pictures
+	$(BIN)/python tests/pictures $(PICTURES)
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python tests/bench $(BENCH)
@@ -103,6 +107,10 @@ $(VENV)/linters: $(VENV)/installed
 
 $(VENV)/docs: $(VENV)/installed
 	@$(INSTALL) --editable ".[docs]"
+	@touch $@
+
+$(VENV)/pictures: tests/pictures/requirements.txt $(VENV)/installed
+	@$(INSTALL) -r $<
 	@touch $@
 
 $(VENV)/matrix: $(VENV)/installed

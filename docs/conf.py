@@ -1,6 +1,7 @@
 """How Sphinx builds these pages: `sphinx-build -W -n docs build/docs`."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,9 +65,18 @@ def setup(app):
         if name in attributes:
             lines[:] = attributes.pop(name)
 
+    # Sphinx does not see the pictures that have a light and a dark form, which are HTML.
+    app.connect("build-finished", copy_pictures)
     app.add_lexer("ipython", TextLexer)  # a build does not need IPython
     app.connect("autodoc-process-docstring", before, priority=400)
     app.connect("autodoc-process-docstring", after, priority=600)
+
+
+def copy_pictures(app, exception):
+    """Put the pictures where the pages look for them."""
+    if exception is None and app.builder.format == "html":
+        there = Path(app.outdir, "pictures")
+        shutil.copytree(ROOT / "docs/pictures", there, dirs_exist_ok=True)
 
 
 def _with_code_marked(lines):

@@ -3,6 +3,7 @@
 Run by `make lint`; prints one line, and fails with the reason.
 """
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -38,7 +39,11 @@ def check_contents(wheel, sdist):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        lines = archive.read(metadata).decode("utf-8").splitlines()
+        text = archive.read(metadata).decode("utf-8")
+    lines = text.splitlines()
+    assert "\n```python\n" in text, "the wheel has no page for an index"
+    dead = re.findall(r"\]\((?!https?:)[^)]*\)", text)
+    assert not dead, f"on an index these links would be dead: {dead}"
     assert "License-Expression: MIT" in lines, "the wheel has no licence expression"
     assert "qwen25/py.typed" in names, "the wheel has no py.typed"
     strangers = [name for name in names if not name.startswith(("qwen25/", "qwen25-"))]
