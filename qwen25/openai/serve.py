@@ -23,14 +23,16 @@ LARGEST_HEAD = 64 * 1024
 class Server:
     """A server that runs."""
 
-    def __init__(self, host: str, port: int, thread: threading.Thread) -> None:
+    def __init__(self, host: str, port: int, ended: threading.Event) -> None:
         self.host = host
         self.port = port
-        self._thread = thread
+        self._ended = ended
 
     def wait(self) -> None:
         """Block until the server ends, or Ctrl-C."""
-        self._thread.join()
+        # Not a join of the thread: after a Ctrl-C in one, Python before 3.13 takes a thread that
+        # runs for one that has ended.
+        self._ended.wait()
 
     @property
     def base_url(self) -> str:
@@ -99,8 +101,8 @@ def serve(
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )
-        with _running(uvicorn.Server(config), listener) as thread:
-            yield Server(host, listener.getsockname()[1], thread)
+        with _running(uvicorn.Server(config), listener) as ended:
+            yield Server(host, listener.getsockname()[1], ended)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -121,20 +123,24 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[threading.Thread]:
+def _running(server: uvicorn.Server, listener: socket.socket) -> Iterator[threading.Event]:
+    """Run a server in a thread; the event is set when it has ended."""
     failures = []
+    ended = threading.Event()
 
     def run() -> None:
         try:
             server.run(sockets=[listener])
         except BaseException as error:  # also SystemExit, which a thread would swallow
             failures.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=run, name="qwen25-openai", daemon=True)
     thread.start()
     try:
         # The listener queues who comes before the server takes them, so nothing waits for it.
-        yield thread
+        yield ended
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

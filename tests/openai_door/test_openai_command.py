@@ -6,11 +6,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import requests
 from doors import PATIENCE
 
+from qwen25 import Client
 from qwen25.testing import FakeSpace
 
 COMMAND = [sys.executable, "-m", "qwen25", "api"]
@@ -47,6 +49,20 @@ def test_the_command_answers_until_ctrl_c(api):
         response = requests.post(f"{url}/chat/completions", json=body, timeout=PATIENCE)
     assert response.json()["choices"][0]["message"]["content"] == "Hello"
     assert response.json()["model"] == "7B"
+
+
+def test_after_ctrl_c_the_server_ends_before_its_address_is_closed():
+    serve = pytest.importorskip("qwen25.openai").serve
+    pytest.importorskip("uvicorn")
+    main = threading.main_thread().ident
+    with FakeSpace() as space, Client(space.url) as client:
+        with pytest.raises(KeyboardInterrupt), serve(client) as server:
+            [thread] = [each for each in threading.enumerate() if each.name == "qwen25-openai"]
+            interrupt = threading.Timer(0.2, signal.pthread_kill, [main, signal.SIGINT])
+            interrupt.start()
+            server.wait()
+        interrupt.join()
+        assert thread.ident not in sys._current_frames()
 
 
 @pytest.mark.parametrize(
