@@ -65,6 +65,7 @@ class Call:
         self._on_event = on_event
         self._start_over = start_over
         self._waiting: List[Event] = []  # events that came before the stream was open
+        self._thinking = False  # a thought has come, in the present try
         self._most = ""  # the longest text of the tries so far
         self._reread = False
         self._walk: Walk
@@ -141,7 +142,7 @@ class Call:
                         raise
                     if self.closed:
                         return
-                    came = joined and (bool(self.text) or self.rewritten)
+                    came = joined and (bool(self.text) or self.rewritten or self._thinking)
                     self._most = error.partial = max(self.text, self._most, key=len)
                     if came and not self._start_over:
                         raise  # a piece that was handed out cannot be taken back
@@ -183,6 +184,7 @@ class Call:
 
     def _join(self) -> None:
         """Begin the walk: put its first step into the queue."""
+        self._thinking = False
         if self._failover.shares:
             self._deadline.share(self._failover.share)
         self._deadline.queued()
@@ -239,6 +241,7 @@ class Call:
                 else:
                     for each in item if isinstance(item, list) else [item]:
                         if isinstance(each, Thought):
+                            self._thinking = True
                             self._deadline.answering()
                         if not isinstance(each, str):
                             self._tell(each)

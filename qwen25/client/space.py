@@ -21,11 +21,16 @@ class Space:
     """A Space's address and, read from the Space at the first look, what runs there."""
 
     def __init__(
-        self, target: Target, check_open: Callable[[], None], new_deadline: Callable[[], Deadline]
+        self,
+        target: Target,
+        check_open: Callable[[], None],
+        new_deadline: Callable[[], Deadline],
+        waits: bool = True,
     ) -> None:
         self._target = target
         self._check_open = check_open
         self._new_deadline = new_deadline
+        self._waits = waits
 
     @property
     def url(self) -> str:
@@ -91,7 +96,7 @@ class Space:
         from ..protocol.report import report_lines  # not at the top: importing this stays fast
 
         def read(app: App, api: SpaceApi, deadline: Deadline) -> List[str]:
-            config = app.config(api, deadline, lambda note: None, deadline.clock.sleep)
+            config = app.config(api, deadline, lambda note: None, self._wait(deadline))
             return report_lines(config, app.endpoint)
 
         return self._ask(read)
@@ -109,9 +114,16 @@ class Space:
             return None
         return self._ask(lambda app, api, deadline: api.quota(deadline))
 
+    def without_waiting(self) -> Space:
+        """The same Space; a look at it while it sleeps is an error at once."""
+        return Space(self._target, self._check_open, self._new_deadline, waits=False)
+
+    def _wait(self, deadline: Deadline) -> Optional[Callable[[float], None]]:
+        return deadline.clock.sleep if self._waits else None
+
     def _look(self, see: Callable[[ChatPlan, SpaceApi, Deadline], _T]) -> _T:
         def with_plan(app: App, api: SpaceApi, deadline: Deadline) -> _T:
-            plan = app.plan(api, deadline, lambda note: None, deadline.clock.sleep)
+            plan = app.plan(api, deadline, lambda note: None, self._wait(deadline))
             return see(plan, api, deadline)
 
         return self._ask(with_plan)

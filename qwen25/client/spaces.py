@@ -36,8 +36,8 @@ from . import arguments
 
 if TYPE_CHECKING:
     from .discovery import App
+    from .space import Space
 
-_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 #: Seconds that a Space rests after its first failure; doubled at each further one, up to the cap.
@@ -158,15 +158,21 @@ def may_move(error: QwenError) -> bool:
     return isinstance(error, kinds)
 
 
-def first_that_tells(spaces: Sequence[_S], look: Callable[[_S], _T]) -> _T:
-    """What the first of some Spaces tells that can; when none can, the error of the last."""
-    for space in spaces[:-1]:
+def first_that_tells(spaces: Sequence[Space], look: Callable[[Space], _T]) -> _T:
+    """What the first of some Spaces tells that can; when none can, the error of the last.
+
+    One that sleeps is waited for only when no other tells.
+    """
+    left = deque((space, len(spaces) == 1) for space in spaces)
+    while True:
+        space, waits = left.popleft()
         try:
-            return look(space)
+            return look(space if waits else space.without_waiting())
         except QwenError as error:
-            if not may_move(error):
+            if is_waking(error) and not waits:
+                left.append((space, True))
+            if not left or not may_move(error):
                 raise
-    return look(spaces[-1])
 
 
 class Failover:
