@@ -20,6 +20,7 @@ from ..protocol.decoder import Decoder, StepReader
 from ..protocol.prompt import ChatRequest
 from ..protocol.walk import Walk
 from ..timeouts import Deadline
+from ..transport.exceptions import from_signal_handler
 from .cancellation import CancelScope
 from .retrying import Retries
 from .space_api import SpaceApi
@@ -114,7 +115,7 @@ class Call:
                     self._join()
                     return
                 except QwenError as error:
-                    if self._callback_raised:
+                    if self._is_of_the_user(error):
                         raise
                     # A session that has the turn already must not get it twice.
                     twice = self._session is not None and self.session_hash != ""
@@ -138,7 +139,7 @@ class Call:
                     yield from self._read()
                     return
                 except QwenError as error:
-                    if self._callback_raised:
+                    if self._is_of_the_user(error):
                         raise
                     if self.closed:
                         return
@@ -286,6 +287,10 @@ class Call:
     def _tell_early(self, note: Note) -> None:
         self._tell(note)
         self._waiting.append(note)
+
+    def _is_of_the_user(self, error: QwenError) -> bool:
+        """Whether the user's own code raised it, which is not tried again."""
+        return self._callback_raised or from_signal_handler(error)
 
     def _may_try_again(self, error: QwenError, *, here: bool, elsewhere: bool = True) -> bool:
         """Prepare the next try, at the next Space or here after a wait; false if there is none.

@@ -13,6 +13,7 @@ from ..protocol.plan import ChatPlan
 from ..timeouts import Deadline
 from ..transport.address import Address
 from ..transport.connection import SessionPool
+from ..transport.exceptions import from_signal_handler
 from .space_api import SpaceApi
 from .spaces import WAKING
 
@@ -132,6 +133,8 @@ class App:
         except SpaceNotFoundError:
             raise
         except QwenError as error:
+            if from_signal_handler(error):
+                raise
             _log.debug("Hugging Face does not say how the Space is: %s", error)
             return None
 

@@ -41,7 +41,8 @@ class Dialect(NamedTuple):
     def encode(self, message: Mapping[str, Any]) -> bytes:
         """The same for a message that may lack anything."""
         encoder = _ASCII if self.protocol == "sse_v1" else _COMPACT
-        return f"data: {encoder.encode(message)}{self.newline}{self.newline}".encode()
+        event = f"data: {encoder.encode(message)}{self.newline}{self.newline}"
+        return event.encode("utf-8", "backslashreplace")  # half a character, as JSON writes it
 
 
 class Answer:

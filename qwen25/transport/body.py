@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..protocol.origins import host
 from ..timeouts import Deadline
-from .exceptions import TRANSLATED, from_user_code, translate
+from .exceptions import TRANSLATED, from_signal_handler, from_user_code, translate, unreadable
 from .sockets import let_wait
 from .urllib3_hooks import READ_SIZE, file_of, release, socket_of
 
@@ -74,6 +74,8 @@ def start_of_body(response: requests.Response, deadline: Deadline) -> bytes:
         else:
             release(response)
     except QwenError as error:
+        if from_signal_handler(error):
+            raise
         _log.debug("the body of a refusal did not come: %s", error)  # its status is enough
     return text
 
@@ -103,7 +105,7 @@ def drain(response: requests.Response, deadline: Deadline) -> bool:
         pace()
         while fp.read1(READ_SIZE):
             pace()
-    except (OSError, HTTPException, urllib3.exceptions.HTTPError) as error:
+    except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError) as error:
         if from_user_code(error) is error:
             raise
         # The answer is complete; a connection that ends badly now is only not used again.
@@ -146,13 +148,16 @@ def _read_all(
                 yield from inflate(data)
             pace()
             data = read()
-    except TRANSLATED as error:
+    except (ValueError,) + TRANSLATED as error:
         own = from_user_code(error, handled)
         try:
             if own is not None:
                 raise own from own.__cause__
         finally:
             del own  # which holds this frame
+        if not isinstance(error, TRANSLATED):
+            # http.client takes "-5" for the size of a chunk, and then cannot read so many bytes.
+            raise unreadable(error, deadline, host(response.url)) from error
         raise translate(error, deadline, host(response.url), broken) from error
 
 

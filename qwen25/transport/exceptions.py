@@ -59,7 +59,8 @@ def _wrong_address(error: BaseException, deadline: Deadline, host: str) -> QwenE
     )
 
 
-def _unreadable(error: BaseException, deadline: Deadline, host: str) -> QwenError:
+def unreadable(error: BaseException, deadline: Deadline, host: str) -> QwenError:
+    """The error for bytes that are not what they should be."""
     return ProtocolError(
         f"{host} sent something that cannot be decoded ({type(error).__name__}).",
         hint="Does something between you and the Space change what it sends? Ask again.",
@@ -110,7 +111,7 @@ _TRANSLATIONS: List[Tuple[Tuple[Type[BaseException], ...], _Translation]] = [
             urllib3.exceptions.DecodeError,
             zlib.error,
         ),
-        _unreadable,
+        unreadable,
     ),
     (
         (
@@ -178,6 +179,12 @@ def from_user_code(
             if not _is_library(codes[-1].co_filename):
                 found = link
     return found
+
+
+def from_signal_handler(error: BaseException) -> bool:
+    """Whether a signal handler of the user's raised this, which may be an error of ours too."""
+    handlers = _signal_handlers()
+    return any(step.tb_frame.f_code in handlers for step in _steps(error.__traceback__))
 
 
 #: Types that code outside of the network does not raise by chance; a test may raise them for it.

@@ -99,7 +99,7 @@ def places(what):
 
 # Files that an interrupt has left open are closed by the garbage collector.
 @pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <_io:pytest.PytestUnraisableExceptionWarning"
+    "ignore:Exception ignored (in|while finalizing).*<_io:pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("own_threads", [True, False], ids=["own threads", "executor"])
 @pytest.mark.parametrize("use", [some_answers, all_answers, a_batch])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import threading
 
 import pytest
@@ -21,6 +23,7 @@ from timing import GRACE, quickest
 
 import qwen25
 from qwen25 import Client, Timeout
+from qwen25.aio import AsyncClient
 from qwen25.client.cancellation import CancelScope
 from qwen25.testing import FakeSpace
 
@@ -149,6 +152,38 @@ def test_closing_wakes_a_thread_that_waits_for_a_proxy(scheme, target, handle):
         scope.cancel()
         asking.join(PATIENT)
         assert not asking.is_alive()
+
+
+# A socket that is shut down just before Python's TLS takes it is left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize(("scheme", "target", "handle"), SLOW)
+def test_cancelling_a_task_ends_its_thread_that_waits_for_a_proxy(scheme, target, handle):
+    reached = threading.Event()
+
+    def telling(connection, over):
+        reached.set()
+        handle(connection, over)
+
+    async def ask():
+        proxy, url = f"{scheme}://localhost:{port}", f"{target}://127.0.0.1:9"
+        async with AsyncClient(url, proxy=proxy, verify=CERTIFICATE, timeout=600) as client:
+            task = asyncio.ensure_future(client.complete("Hi"))
+            loop = asyncio.get_running_loop()
+            assert await loop.run_in_executor(None, reached.wait, PATIENT)
+            waiting = [each for each in threading.enumerate() if each.name == "qwen25-aio"]
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            for thread in waiting:
+                await loop.run_in_executor(None, thread.join, PATIENT)
+            return waiting
+
+    with server(telling) as port:
+        waiting = asyncio.run(ask())
+    assert len(waiting) == 1
+    assert not waiting[0].is_alive()
+    gc.collect()  # here, and not in the midst of another test
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])

@@ -120,6 +120,18 @@ def test_what_a_signal_handler_raises_comes_out_as_it_is(kind, place):
     gc.collect()  # here, and not in the midst of another test
 
 
+@pytest.mark.parametrize("place", [silent_config, silent_stream])
+@pytest.mark.parametrize(
+    "kind", [qwen25.QueueFullError, qwen25.StreamInterruptedError, qwen25.SpaceUnavailableError]
+)
+def test_an_error_of_ours_that_a_signal_handler_raises_is_not_tried_again(kind, place):
+    error = kind("mine")
+    with place() as (url, options), Client(url, timeout=2, **options) as client:
+        with pytest.raises(kind) as caught, alarm(error):
+            client.complete("Hi")
+    assert caught.value is error
+
+
 @pytest.mark.parametrize("kind", [TimeoutError, OSError, requests.ConnectionError])
 def test_the_clients_next_call_is_not_hurt(kind):
     with FakeSpace(first=[["Hello", Hang()]]) as space, Client(space.url) as client:
