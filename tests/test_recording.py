@@ -7,8 +7,15 @@ import sys
 
 import pytest
 from recordings import BROKEN_OFF, FOLDER, HISTORY, HISTORY_TEXT, PROMPTS, SPACES, TEXTS
+from walks import PATHS, walks_of
 
-from qwen25 import Client, GenerationError, InvalidRequestError, Note, StreamInterruptedError
+from qwen25 import (
+    Client,
+    GenerationError,
+    InvalidRequestError,
+    Note,
+    StreamInterruptedError,
+)
 from qwen25.aio import AsyncClient
 from qwen25.testing import (
     Drop,
@@ -21,6 +28,11 @@ from qwen25.testing import (
     record,
     replay,
 )
+
+#: Recorded apps that have no chat.
+CHATLESS = ("image_only", "buttons_only", "rendered")
+#: On these the API gives what Python prints of a message, so the client walks the page's steps.
+BY_API = [FOLDER / "shapes" / each / "chat_interface_messages.json" for each in ("4.44.1", "5.0.2")]
 
 SECRETS = {"token": "hf_secret", "headers": {"X-Key": "sesame"}}
 
@@ -283,3 +295,15 @@ def test_the_answers_of_real_servers_are_replayed_to_a_client(space):
         with pytest.raises(GenerationError) as caught:
             client.complete(PROMPTS["break"])
     assert caught.value.partial == BROKEN_OFF
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PATHS if path.stem not in CHATLESS and path not in BY_API],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_what_a_page_was_answered_is_replayed_to_a_client(path):
+    """The client sends the values of the page, and reads the text that the page shows."""
+    first = walks_of(path)["first"]
+    with replay(path), Client(max_retries=0) as client:
+        assert client.complete(first["query"]) == first["text"]

@@ -48,18 +48,18 @@ def record(path: Path) -> Iterator[None]:
         OSError: The file cannot be written.
     """
     path_of(path)
-    spaces: Dict[str, _Tape] = {}
+    spaces: Dict[str, Tape] = {}
 
     def connect(app: App, real: Callable[[App], Any]) -> Any:
         name = app.address.id or app.address.url
-        return _Recorder(real(app), spaces.setdefault(name, _Tape()))
+        return _Recorder(real(app), spaces.setdefault(name, Tape()))
 
     with _connecting(connect):
         yield
-    text = _pretty({"form": _FORM, "spaces": {name: spaces[name].content() for name in spaces}})
+    content = {"form": _FORM, "spaces": {name: spaces[name].content() for name in spaces}}
     with replacing(path) as file:
         # Half a surrogate pair has no bytes in UTF-8. Its escape is the same in JSON.
-        file.write((text + "\n").encode("utf-8", "backslashreplace"))
+        file.write((pretty(content) + "\n").encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def _connecting(connect: Callable[[App, Callable[[App], Any]], Any]) -> Iterator
         setattr(App, "connect", real)
 
 
-class _Tape:
+class Tape:
     """What one Space was asked and has answered."""
 
     def __init__(self, config: Any = None, answers: Iterable[Dict[str, Any]] = ()) -> None:
@@ -148,7 +148,7 @@ class _Tape:
 class _Recorder:
     """A `SpaceApi` that keeps what comes; what it does not know, it hands on."""
 
-    def __init__(self, api: Any, tape: _Tape) -> None:
+    def __init__(self, api: Any, tape: Tape) -> None:
         self._api = api
         self._tape = tape
         self._request: Dict[str, Any] = {}
@@ -158,7 +158,7 @@ class _Recorder:
 
     def config(self, deadline: Any) -> Any:
         config = self._api.config(deadline)
-        self._tape.config = _stable_config(config)
+        self._tape.config = stable_config(config)
         return config
 
     def join(self, prefix: str, body: Dict[str, Any], deadline: Any) -> Any:
@@ -177,14 +177,14 @@ class _Recorder:
     def _kept(self, messages: Iterator[Any], kept: List[Any]) -> Iterator[Any]:
         for message in messages:
             if message.get("msg") != "heartbeat":
-                kept.append(_stable_message(message))
+                kept.append(stable_message(message))
             yield message
 
 
 class _Player:
     """A `SpaceApi` that answers from a recording."""
 
-    def __init__(self, tape: _Tape, name: str, missed: List[NotRecordedError]) -> None:
+    def __init__(self, tape: Tape, name: str, missed: List[NotRecordedError]) -> None:
         self._tape = tape
         self._name = name
         self._missed = missed
@@ -239,7 +239,7 @@ def _key(request: Dict[str, Any]) -> str:
     return json.dumps(same, sort_keys=True, ensure_ascii=False)
 
 
-def _stable_message(message: Dict[str, Any]) -> Dict[str, Any]:
+def stable_message(message: Dict[str, Any]) -> Dict[str, Any]:
     """A copy without what differs each time."""
     kept = {key: value for key, value in message.items() if key not in _CHANGING}
     output = kept.get("output")
@@ -248,7 +248,7 @@ def _stable_message(message: Dict[str, Any]) -> Dict[str, Any]:
     return copy.deepcopy(kept)
 
 
-def _stable_config(config: Any) -> Any:
+def stable_config(config: Any) -> Any:
     """A copy of what a client reads."""
     kept = {key: config[key] for key in _CONFIG if key in config}
     kept["components"] = [
@@ -257,19 +257,19 @@ def _stable_config(config: Any) -> Any:
     return copy.deepcopy(kept)
 
 
-def _pretty(value: Any, depth: int = 0) -> str:
+def pretty(value: Any, depth: int = 0) -> str:
     """JSON with a message, a component or a function a line, so that a difference is short."""
     if depth < _DEPTH and value and isinstance(value, (dict, list)):
         inner, outer = "\n" + " " * (depth + 1), "\n" + " " * depth
         if isinstance(value, dict):
-            parts = [f"{json.dumps(key)}: {_pretty(value[key], depth + 1)}" for key in value]
+            parts = [f"{json.dumps(key)}: {pretty(value[key], depth + 1)}" for key in value]
             return "{" + inner + f",{inner}".join(parts) + outer + "}"
-        parts = [_pretty(each, depth + 1) for each in value]
+        parts = [pretty(each, depth + 1) for each in value]
         return "[" + inner + f",{inner}".join(parts) + outer + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
-def _read(name: str) -> Dict[str, _Tape]:
+def _read(name: str) -> Dict[str, Tape]:
     try:
         with open(name, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
@@ -282,7 +282,7 @@ def _read(name: str) -> Dict[str, _Tape]:
         if content["form"] != _FORM:
             raise ValueError(f"its form is {describe(content['form'])}, not {_FORM}")
         return {
-            space: _Tape(tape["config"], tape["answers"])
+            space: Tape(tape["config"], tape["answers"])
             for space, tape in content["spaces"].items()
         }
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -2,19 +2,14 @@
 
     python tests/live/record_shapes.py [NAME ...]
 
-writes `tests/transcripts/shapes/VERSION/NAME/config.json` and `walk.json`, unless they say nothing
-that the recordings of the versions next to it do not. A `walk.json` has the
-walks by name, each `{"query", "history", "text", "steps"}`: what was asked, the turns that were to
-be known, the text that the page shows at the end (thoughts left out), and for each step its
-`{"request", "messages"}`: the body of `/queue/join` and every message of `/queue/data` but the
-heartbeats. Ids of events and sessions are renamed, so that a second recording is the same.
+writes `tests/transcripts/shapes/VERSION/NAME.json`, unless it says nothing that the recordings of
+the versions next to it do not. The README there tells what is in it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,14 +18,15 @@ from pathlib import Path
 
 import page as pages
 from catalogue import SHAPES, shapes_of
+from walks import FOLDER, URL, config_of, walks_of
+
+from qwen25.testing.recording import Tape, pretty, stable_config, stable_message
 
 HERE = Path(__file__).parent
 QUERY = "hello"
 SECOND = "and now?"
 TURNS = [["Who are you?", "I am an echo."]]
 
-#: Of the config these parts are kept.
-TOP = ("version", "protocol", "api_prefix", "root", "is_space", "mode", "space_id", "title")
 #: Props that only say how a component looks, and what differs from machine to machine.
 LOOKS = (
     "_selectable autofocus autoscroll avatar_images container copy_button elem_classes "
@@ -58,7 +54,7 @@ def trimmed(config):
             if key in kept or key not in looks and value not in (None, "", [], {})
         }
 
-    kept = {key: config[key] for key in TOP if config.get(key) is not None}
+    kept = dict(config)
     kept["components"] = [
         {"id": part["id"], "type": part["type"], "props": filled(part["props"], LOOKS, ("value",))}
         for part in config["components"]
@@ -71,41 +67,30 @@ def trimmed(config):
 
 
 def tidy(text, url):
-    """Without what is new in each recording: the ids of events and sessions, paths, times."""
-    text = text.replace(url, "http://127.0.0.1:7860")
-    names = {}
-
-    def rename(match):
-        return names.setdefault(match.group(), "event{}".format(len(names) + 1))
-
+    """Without what is new in each recording: the address, paths, places in the memory."""
+    text = text.replace(url, URL)
     text = re.sub(re.escape(tempfile.gettempdir()) + r'/[^"]*/(?=[^/"]+")', "/files/", text)
-    text = re.sub(r" object at 0x[0-9a-f]+", " object at 0x7f", text)
-    text = re.sub(r'(?<="event_id": ")[0-9a-f]{32}', rename, text)
-    return re.sub(
-        r'("(?:(?:average_|cache_)?duration|avg_time|rank_eta|eta)": )[0-9][-0-9.e]*',
-        r"\g<1>0.01",
-        text,
-    )
+    return re.sub(r" object at 0x[0-9a-f]+", " object at 0x7f", text)
 
 
-#: What is one line of a recording, however deep it is.
-LEAVES = ("request", "props")
+def recording(config, walks):
+    """The form of `qwen25.testing.record`, and the walks, whose steps are numbers of answers."""
+    tape = Tape(stable_config(trimmed(config)))
+    for walk in walks.values():
+        for step in walk["steps"]:
+            tape.add(step["request"], [stable_message(each) for each in step["messages"]])
+    content = tape.content()
 
+    def number(step):
+        messages = [stable_message(each) for each in step["messages"]]
+        request = {key: step["request"][key] for key in step["request"] if key != "session_hash"}
+        return content["answers"].index({"request": request, "messages": messages})
 
-def dump(thing, depth, indent=0, key=None):
-    """JSON with a line for each thing down to a depth, so that differences can be read."""
-    turns = key == "history" and isinstance(thing, list)
-    if not depth or not thing or not isinstance(thing, (dict, list)) or key in LEAVES or turns:
-        return json.dumps(thing, ensure_ascii=False)
-    pad = "\n" + " " * (indent + 1)
-    if isinstance(thing, dict):
-        inner = [
-            json.dumps(key) + ": " + dump(value, depth - 1, indent + 1, key)
-            for key, value in thing.items()
-        ]
-        return "{" + pad + ("," + pad).join(inner) + "\n" + " " * indent + "}"
-    inner = [dump(value, depth - 1, indent + 1) for value in thing]
-    return "[" + pad + ("," + pad).join(inner) + "\n" + " " * indent + "]"
+    numbered = {
+        name: {**walk, "steps": [number(step) for step in walk["steps"]]}
+        for name, walk in walks.items()
+    }
+    return {"form": 1, "spaces": {URL: content}, "walks": numbered}
 
 
 class Walk:
@@ -175,10 +160,9 @@ def walks(name, url):
 KEPT = ("4.10.0", "4.44.1", "5.50.0", "6.31.0")
 
 
-def wiring(folder):
+def wiring(path):
     """What a recording says apart from its version's number, props and texts of fields."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    found = json.loads((folder / "walk.json").read_text(encoding="utf-8"))
+    config, found = config_of(path), walks_of(path)
     parts = [(part["id"], part["type"], part["props"].get("type")) for part in config["components"]]
     names = ("targets", "inputs", "outputs", "trigger_after", "backend_fn", "queue", "types")
     functions = [[function.get(name) for name in names] for function in config["dependencies"]]
@@ -197,14 +181,14 @@ def drop_equal(folder, name):
     def number(path):
         return tuple(map(int, path.parent.name.split(".")))
 
-    paths = sorted(folder.glob("*/" + name), key=number)
+    paths = sorted(folder.glob("*/" + name + ".json"), key=number)
     wirings = [wiring(path) for path in paths]
     for before, path, after in zip(range(len(paths)), paths[1:-1], range(2, len(paths))):
         if path.parent.name not in KEPT and wirings[before + 1] in (
             wirings[before],
             wirings[after],
         ):
-            shutil.rmtree(path)
+            path.unlink()
 
 
 class Launcher:
@@ -236,7 +220,7 @@ def main(names):
     from importlib.metadata import version
 
     installed = version("gradio")
-    folder = HERE.parent / "transcripts" / "shapes" / installed
+    folder = FOLDER / installed
     launcher = Launcher()
     try:
         for name in names or shapes_of(tuple(map(int, installed.split(".")[:2]))):
@@ -247,11 +231,9 @@ def main(names):
                 print(name, "NOT RECORDED:", repr(error))
                 traceback.print_exc()
                 continue
-            target = folder / name
-            target.mkdir(parents=True, exist_ok=True)
-            for file, thing, depth in [("config", trimmed(config), 2), ("walk", found, 5)]:
-                text = tidy(dump(thing, depth), url) + "\n"
-                (target / (file + ".json")).write_text(text, encoding="utf-8")
+            folder.mkdir(parents=True, exist_ok=True)
+            text = tidy(pretty(recording(config, found)), url) + "\n"
+            (folder / (name + ".json")).write_text(text, encoding="utf-8")
             drop_equal(folder.parent, name)
             print(name, *("{}={}".format(walk, len(it["steps"])) for walk, it in found.items()))
     finally:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from catalogue import recorded_shapes
+from walks import walks_of
 
 
 @pytest.mark.parametrize("path", recorded_shapes())
 def test_a_page_shows_what_was_recorded(shown_on_page, path):
-    walks = json.loads(path.read_text(encoding="utf-8"))
-    name = path.parent.name
+    walks = walks_of(path)
+    name = path.stem
     first, second = walks["first"], walks["second"]
     shown = shown_on_page(name, first["query"], second["query"])
     assert shown == [first["text"], second["text"]]

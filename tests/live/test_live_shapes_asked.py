@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from catalogue import recorded_shapes
+from walks import walks_of
 
 from qwen25 import Client, InvalidRequestError, Note
 
@@ -13,8 +12,8 @@ from qwen25 import Client, InvalidRequestError, Note
 @pytest.fixture(params=recorded_shapes())
 def shape(request, shape_space):
     """The walks of a shape, and a client for an app of it."""
-    walks = json.loads(request.param.read_text(encoding="utf-8"))
-    name = request.param.parent.name
+    walks = walks_of(request.param)
+    name = request.param.stem
     auth = ("user", "pass word") if name == "login" else None
     with Client(shape_space(name), auth=auth, timeout=60) as client:
         yield walks, client

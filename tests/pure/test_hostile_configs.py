@@ -3,9 +3,9 @@
 import copy
 import json
 import random
-from pathlib import Path
 
 import pytest
+from walks import PATHS, config_of
 
 from qwen25 import EndpointNotFoundError, ProtocolError, QwenError
 from qwen25.protocol.config import Config
@@ -14,12 +14,7 @@ from qwen25.protocol.inputs import Input
 from qwen25.protocol.prompt import ChatRequest, Query
 from qwen25.protocol.walk import Walk
 
-FOLDER = Path(__file__).parent.parent / "transcripts" / "shapes"
-CONFIGS = [
-    json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted(FOLDER.glob("*/*/config.json"))
-    if path.parent.parent.name in ("4.44.1", "6.31.0")
-]
+CONFIGS = [config_of(path) for path in PATHS if path.parent.name in ("4.44.1", "6.31.0")]
 VALUES = (None, True, 0, -1, 7, 10**30, 1.5, "", "x", [], [[]], [None], {}, {"id": 1}, [["a", 1]])
 
 

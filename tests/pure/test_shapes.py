@@ -4,10 +4,8 @@ Each recording has the `/config` of an app, and walks: what its page put on the 
 and the text that it showed at the end.
 """
 
-import json
-from pathlib import Path
-
 import pytest
+from walks import FOLDER, PATHS, config_of, walks_of
 
 from qwen25 import EndpointNotFoundError, InvalidRequestError, Note, ProtocolError, Thought
 from qwen25.protocol.chatbot import TextFormat
@@ -17,12 +15,10 @@ from qwen25.protocol.endpoint import find_plan
 from qwen25.protocol.prompt import ChatRequest, Query
 from qwen25.protocol.walk import Walk
 
-FOLDER = Path(__file__).parent.parent / "transcripts" / "shapes"
-RECORDED = sorted(path.parent for path in FOLDER.glob("*/*/walk.json"))
 WALKS = [
-    pytest.param(folder, name, id=f"{folder.parent.name}-{folder.name}-{name}")
-    for folder in RECORDED
-    for name in json.loads((folder / "walk.json").read_text(encoding="utf-8"))
+    pytest.param(path, name, id=f"{path.parent.name}-{path.stem}-{name}")
+    for path in PATHS
+    for name in walks_of(path)
 ]
 EARLIER = [
     {"role": "user", "content": "Who are you?"},
@@ -37,12 +33,8 @@ KEEP_THEIR_SESSION = (
 )
 
 
-def read(folder, name):
-    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def plan_of(folder, endpoint=None):
-    return find_plan(Config.of(read(folder, "config")), endpoint)
+def plan_of(path, endpoint=None):
+    return find_plan(Config.of(config_of(path)), endpoint)
 
 
 def messages_of(pairs):
@@ -90,21 +82,21 @@ def replay(walk, steps):
             return requests, reader.text, told
 
 
-@pytest.mark.parametrize(("folder", "name"), WALKS)
-def test_a_walk_sends_what_the_page_sends_and_reads_what_it_shows(folder, name):
-    recorded = read(folder, "walk")[name]
-    plan = plan_of(folder)
+@pytest.mark.parametrize(("path", "name"), WALKS)
+def test_a_walk_sends_what_the_page_sends_and_reads_what_it_shows(path, name):
+    recorded = walks_of(path)[name]
+    plan = plan_of(path)
     query = Query.of(recorded["query"], messages_of(recorded["history"]))
     in_session = name == "second" and plan.keeps_session
     if query.history and plan.history_route is None and not in_session:
-        assert folder.name in KEEP_THEIR_SESSION or folder.parent.name in ("4.10.0", "4.29.0")
+        assert path.stem in KEEP_THEIR_SESSION or path.parent.name in ("4.10.0", "4.29.0")
         with pytest.raises(InvalidRequestError, match="Space (keeps|takes no)"):
             Walk(plan, ChatRequest(query))
         return
     walk = Walk(plan, ChatRequest(query), in_session)
     if name == "second" and not in_session:
         return  # the page's session knows what a client has to send: see `history`
-    if (folder.name, name) == ("chat_interface_messages", "first") and plan.route.history:
+    if (path.stem, name) == ("chat_interface_messages", "first") and plan.route.history:
         return  # recorded by its API, which gives some messages as what Python prints of them
     requests, text, _ = replay(walk, recorded["steps"])
     assert text == recorded["text"]
@@ -112,22 +104,22 @@ def test_a_walk_sends_what_the_page_sends_and_reads_what_it_shows(folder, name):
     assert [request for request in requests if bare(request) not in sent] == []
 
 
-@pytest.mark.parametrize("folder", RECORDED, ids=lambda one: f"{one.parent.name}-{one.name}")
-def test_an_app_without_a_chat_is_refused_and_no_other(folder):
-    if folder.name in ("image_only", "buttons_only", "rendered"):
+@pytest.mark.parametrize("path", PATHS, ids=lambda one: f"{one.parent.name}-{one.stem}")
+def test_an_app_without_a_chat_is_refused_and_no_other(path):
+    if path.stem in ("image_only", "buttons_only", "rendered"):
         with pytest.raises(EndpointNotFoundError):
-            plan_of(folder)
+            plan_of(path)
     else:
-        assert plan_of(folder).describe()
+        assert plan_of(path).describe()
 
 
 def walk_of(version, shape, name="first", **options):
-    folder = FOLDER / version / shape
-    recorded = read(folder, "walk")[name]
+    path = FOLDER / version / f"{shape}.json"
+    recorded = walks_of(path)[name]
     query = Query.of(
         recorded["query"], messages_of(recorded["history"]), options.pop("system", None)
     )
-    return Walk(plan_of(folder), ChatRequest(query, **options)), recorded["steps"]
+    return Walk(plan_of(path), ChatRequest(query, **options)), recorded["steps"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +194,7 @@ class TestRequests:
 
     def test_what_has_no_place_goes_into_the_prompt_when_that_is_wanted(self, version):
         query = Query.of("And now?", EARLIER, "Be brief.")
-        walk = Walk(plan_of(FOLDER / version / "state_only"), ChatRequest(query, flatten=True))
+        walk = Walk(plan_of(FOLDER / version / "state_only.json"), ChatRequest(query, flatten=True))
         assert walk.body("session")["data"][0] == (
             "System: Be brief.\n\nUser: Who are you?\n\nAssistant: I am an echo.\n\nUser: And now?"
         )
@@ -210,21 +202,21 @@ class TestRequests:
 
     def test_flatten_leaves_what_has_a_place(self, version):
         query = Query.of("And now?", EARLIER, "Be brief.")
-        walk = Walk(plan_of(FOLDER / version / "one_step"), ChatRequest(query, flatten=True))
+        walk = Walk(plan_of(FOLDER / version / "one_step.json"), ChatRequest(query, flatten=True))
         assert walk.body("session")["data"][0] == "And now?"
         assert walk.notes == []
 
     def test_an_endpoint_is_chosen_by_name(self, version):
-        plan = plan_of(FOLDER / version / "two_chats", "/coder")
+        plan = plan_of(FOLDER / version / "two_chats.json", "/coder")
         assert (plan.endpoint, plan.route.steps[0].fn_index) == ("coder", 1)
         with pytest.raises(EndpointNotFoundError, match="'writer' is not there"):
-            plan_of(FOLDER / version / "two_chats", "writer")
+            plan_of(FOLDER / version / "two_chats.json", "writer")
 
 
 @pytest.mark.parametrize("version", ["5.50.0", "6.31.0"])
 def test_a_form_takes_model_system_prompt_and_inputs(version):
     """As on the page of Qwen3's demo, which modelscope_studio makes."""
-    plan = plan_of(FOLDER / version / "qwen3_demo")
+    plan = plan_of(FOLDER / version / "qwen3_demo.json")
     request = ChatRequest(
         Query.of("hello", system="Be brief."), "Qwen3-32B", {"Thinking budget": "7"}
     )
@@ -234,19 +226,19 @@ def test_a_form_takes_model_system_prompt_and_inputs(version):
         Walk(plan, ChatRequest(Query.of("hello"), inputs={"Thinking budget": 39}))
 
 
-def edited(folder, change):
+def edited(path, change):
     """The plan of a recorded app after a change of its config."""
-    config = read(folder, "config")
+    config = config_of(path)
     change({part["id"]: part for part in config["components"]}, config["dependencies"])
     return find_plan(Config.of(config))
 
 
 @pytest.mark.parametrize("version", ["4.10.0", "4.44.1", "5.50.0", "6.31.0"])
 def test_a_history_follows_the_greeting_as_on_the_page(version):
-    recorded = read(FOLDER / version / "greeting", "walk")
+    recorded = walks_of(FOLDER / version / "greeting.json")
     first, second = recorded["first"], recorded["second"]
     query = Query.of(second["query"], messages_of([[first["query"], first["text"]]]))
-    walk = Walk(plan_of(FOLDER / version / "greeting"), ChatRequest(query))
+    walk = Walk(plan_of(FOLDER / version / "greeting.json"), ChatRequest(query))
     (sent,), text, _ = replay(walk, second["steps"])
     assert bare(sent) == bare(second["steps"][0]["request"])
     assert text == second["text"]
@@ -254,7 +246,7 @@ def test_a_history_follows_the_greeting_as_on_the_page(version):
 
 def test_a_history_that_begins_with_an_assistant_has_its_own_greeting():
     history = [{"role": "assistant", "content": "Welcome."}, *EARLIER]
-    plan = plan_of(FOLDER / "6.31.0" / "greeting")
+    plan = plan_of(FOLDER / "6.31.0" / "greeting.json")
     sent = Walk(plan, ChatRequest(Query.of("hello", history))).body("session")["data"][1]
     assert [message["content"][0]["text"] for message in sent] == [
         *("Welcome.", "Who are you?", "I am an echo.")
@@ -267,7 +259,7 @@ def test_an_empty_text_box_is_an_empty_text_and_not_null():
             if "ystem" in str(part["props"].get("label")):
                 part["props"]["value"] = None
 
-    plan = edited(FOLDER / "6.31.0" / "chat_interface_inputs", empty)
+    plan = edited(FOLDER / "6.31.0" / "chat_interface_inputs.json", empty)
     assert Walk(plan, ChatRequest(Query.of("hello"))).body("session")["data"][2] == ""
 
 
@@ -278,7 +270,7 @@ def test_a_button_reads_the_query_from_the_box_that_is_empty():
         components[1].update(type="textbox", props={"label": "Task", "value": "You are a poet."})
         functions[0]["inputs"] = [1, 4]
 
-    plan = edited(FOLDER / "6.31.0" / "artifacts", fill)
+    plan = edited(FOLDER / "6.31.0" / "artifacts.json", fill)
     sent = Walk(plan, ChatRequest(Query.of("hello"))).body("session")["data"]
     assert sent == ["You are a poet.", "hello"]
 
@@ -290,7 +282,7 @@ def test_an_answer_in_several_chatbots_is_told():
         components_of.append(first["id"])
         first["props"]["label"] = "Model A"
 
-    plan = edited(FOLDER / "6.31.0" / "one_step", double)
+    plan = edited(FOLDER / "6.31.0" / "one_step.json", double)
     walk = Walk(plan, ChatRequest(Query.of("hello")))
     assert [note.text for note in walk.notes] == [
         "The Space answers in several chatbots; this is the first of 'Model A', 'Model A'."

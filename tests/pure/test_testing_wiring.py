@@ -1,9 +1,9 @@
 """The shapes of `FakeSpace` against the recordings of real apps: the same wiring and messages."""
 
 import json
-from pathlib import Path
 
 import pytest
+from walks import FOLDER, config_of, walks_of
 
 from qwen25 import InvalidRequestError
 from qwen25.protocol.config import Config
@@ -13,7 +13,6 @@ from qwen25.testing.answer import Answer, Dialect
 from qwen25.testing.app import App
 from qwen25.testing.shapes import GENERATIONS, NAMES, generations_of
 
-FOLDER = Path(__file__).parent.parent / "transcripts" / "shapes"
 #: Under another name in the recordings.
 RECORDED = {"text_to_text": "interface", "sender": "qwen3_demo"}
 SHAPES = [
@@ -35,9 +34,8 @@ def wiring(name, gradio):
     return app_of(name, gradio).config(prefix="", root="", fn_index=0)
 
 
-def recorded(name, gradio, what):
-    folder = FOLDER / GENERATIONS[gradio].version / RECORDED.get(name, name)
-    return json.loads((folder / f"{what}.json").read_text(encoding="utf-8"))
+def recorded(name, gradio):
+    return FOLDER / GENERATIONS[gradio].version / f"{RECORDED.get(name, name)}.json"
 
 
 def signatures(config):
@@ -59,7 +57,7 @@ def signatures(config):
 
 @pytest.mark.parametrize(("name", "gradio"), SHAPES)
 def test_every_function_is_one_of_the_real_app(name, gradio):
-    real = set(signatures(recorded(name, gradio, "config")).values())
+    real = set(signatures(config_of(recorded(name, gradio))).values())
     assert [one for one in signatures(wiring(name, gradio)).values() if one not in real] == []
 
 
@@ -82,7 +80,7 @@ def test_it_is_asked_in_the_same_way(name, gradio):
             found.keeps_session,
         ]
 
-    assert plan(wiring(name, gradio)) == plan(recorded(name, gradio, "config"))
+    assert plan(wiring(name, gradio)) == plan(config_of(recorded(name, gradio)))
 
 
 def plain(value):
@@ -118,8 +116,8 @@ def play(app, step, data, memory, script):
 @pytest.mark.parametrize("walks", [("first", "second"), ("history",)], ids="-".join)
 def test_it_says_what_the_real_app_says(name, gradio, walks):
     app, memory, answered = app_of(name, gradio), {}, 0
-    real, own = signatures(recorded(name, gradio, "config")), signatures(wiring(name, gradio))
-    walked = recorded(name, gradio, "walk")
+    real, own = signatures(config_of(recorded(name, gradio))), signatures(wiring(name, gradio))
+    walked = walks_of(recorded(name, gradio))
     for walk in (walked[each] for each in walks if each in walked):
         for recording in walk["steps"]:
             request, messages = recording["request"], recording["messages"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple, Optional
 
 import pytest
-
-RECORDINGS = Path(__file__).parent.parent / "transcripts" / "shapes"
+from walks import FOLDER
 
 
 class Shape(NamedTuple):
@@ -120,5 +118,5 @@ def recorded_shapes():
     except ModuleNotFoundError:
         return []
     names = shapes_of(tuple(map(int, installed.split(".")[:2])))
-    paths = [RECORDINGS / installed / name / "walk.json" for name in names if SHAPES[name].start]
-    return [pytest.param(path, id=path.parent.name) for path in paths if path.exists()]
+    paths = [FOLDER / installed / f"{name}.json" for name in names if SHAPES[name].start]
+    return [pytest.param(path, id=path.stem) for path in paths if path.exists()]
