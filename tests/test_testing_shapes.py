@@ -244,3 +244,39 @@ def ask(space, data):
     stream = connection.getresponse().read().decode()
     connection.close()
     return [json.loads(event[len("data: ") :]) for event in stream.split("\n\n")[:-1]]
+
+
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_a_session_that_a_new_start_of_the_app_ended_is_noticed(name, model):
+    """Gradio takes the old name of a session and begins it empty, without a word."""
+    with FakeSpace(model, shape=name) as space:
+        space.config = Reply(200, {**space.wiring(), "app_id": 1})
+        talk = Client(space.url).conversation()
+        talk.send("One?")
+        talk.send("Two?")
+        space.config = Reply(200, {**space.wiring(), "app_id": 2})
+        for _ in range(2):
+            with pytest.raises(InvalidRequestError, match="keeps the turns in its own session"):
+                talk.send("Three?")
+    assert len(model.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("turns", "joins"),
+    [pytest.param([], 1, id="a first question"), pytest.param(EARLIER, 2, id="with history")],
+)
+def test_a_chat_interface_answers_in_one_join_or_two_with_history(turns, joins, model):
+    with FakeSpace(model, shape="chat_interface", gradio="6.31") as space:
+        Client(space.url).complete("Hi", history=turns)
+        made = [request.path.partition("?")[0].rpartition("/")[2] for request in space.requests]
+    assert made == ["config", *["join", "data"] * joins]
+
+
+def test_the_one_step_path_takes_a_join_and_a_stream_for_each_answer(model):
+    with FakeSpace(model) as space, Client(space.url) as client:
+        talk = client.conversation()
+        talk.send("One?")
+        talk.send("Two?")
+        client.complete("Hi")
+        made = [request.path.partition("?")[0].rpartition("/")[2] for request in space.requests]
+    assert made == ["config", *["join", "data"] * 3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Union
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
 
 from ..errors import (
     AuthenticationError,
@@ -17,6 +17,7 @@ from ..errors import (
 )
 from ..events import Event, Note, Started, Thought
 from ..protocol.decoder import Decoder, StepReader
+from ..protocol.plan import ChatPlan
 from ..protocol.prompt import ChatRequest
 from ..protocol.walk import Walk
 from ..timeouts import Deadline
@@ -27,6 +28,14 @@ from .space_api import SpaceApi
 from .spaces import Failover, Target, is_waking, may_move
 
 _log = logging.getLogger("qwen25")
+
+
+class KeptSession(NamedTuple):
+    """A session in which an app remembers the turns itself."""
+
+    hash: str
+    #: The start of the app that knows it; `None` when the app does not tell its starts apart.
+    instance: Optional[int]
 
 
 class Call:
@@ -47,7 +56,7 @@ class Call:
         failover: Failover,
         request: ChatRequest,
         *,
-        session: Optional[str] = None,
+        session: Optional[KeptSession] = None,
         deadline: Deadline,
         retries: Retries,
         on_event: Optional[Callable[[Event], object]],
@@ -60,7 +69,7 @@ class Call:
         self._app = failover.target.app
         self._request = request
         self._session = session
-        self._keeps_session = False
+        self._plan: Optional[ChatPlan] = None
         self._deadline = deadline
         self._retries = retries
         self._on_event = on_event
@@ -103,9 +112,11 @@ class Call:
         return self._failover.target
 
     @property
-    def remembered(self) -> Optional[str]:
+    def remembered(self) -> Optional[KeptSession]:
         """The session that knows this turn; `None` when the app needs none to be told of it."""
-        return self.session_hash if self._keeps_session else None
+        if self._plan is None or not self._plan.keeps_session:
+            return None
+        return KeptSession(self.session_hash, self._plan.instance)
 
     def join(self) -> None:
         """Put the request into the queue, and open the stream of its messages."""
@@ -190,14 +201,18 @@ class Call:
             self._deadline.share(self._failover.share)
         self._deadline.queued()
         wait = self._wait if self._failover.waits else None
+        if self._session is not None and self._session.instance is not None:
+            self._app.reread()  # its answer says whether the app was started again
         plan = self._app.plan(self._open_api(), self._deadline, self._tell_early, wait)
-        self._keeps_session = plan.keeps_session
-        if not plan.keeps_session:
-            self._session = None
+        self._plan = plan
+        if self._session is not None:
+            # An app that was started again takes the name of an old session, and begins it empty.
+            if not plan.keeps_session or plan.instance != self._session.instance:
+                self._session = None
         self._walk = Walk(plan, self._request, in_session=self._session is not None)
         self._prefix = plan.prefix
         try:
-            self._join_step(self._session or os.urandom(5).hex())
+            self._join_step(self._session.hash if self._session else os.urandom(5).hex())
         except (AuthenticationError, EndpointNotFoundError, SpaceUnavailableError) as error:
             # What an app answers that was restarted with another wiring, or forgot a login.
             forgotten = (404, 500) if self._app.auth is None else (401, 404, 500)

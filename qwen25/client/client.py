@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from .call import KeptSession
     from .discovery import App
     from .map import Answer
 
@@ -280,7 +281,7 @@ class Client:
         *,
         start_over: bool,
         choose: Optional[Choose] = None,
-        session: Optional[str] = None,
+        session: Optional[KeptSession] = None,
         first: Optional[Target] = None,
         only: Optional[int] = None,
         others: int = 0,

@@ -19,6 +19,7 @@ from . import arguments
 from .streaming import Stream
 
 if TYPE_CHECKING:
+    from .call import KeptSession
     from .client import Client
     from .spaces import Target
 
@@ -30,19 +31,19 @@ class _Session:
     """The session in which an app keeps the turns itself, if it is one that does."""
 
     def __init__(self) -> None:
-        self._hash: Optional[str] = None
+        self._kept: Optional[KeptSession] = None
         self._turns: List[Message] = []  # those that the session has seen
         #: The Space that has answered last, and is asked first.
         self.target: Optional[Target] = None
 
-    def take(self, turns: List[Message]) -> Optional[str]:
+    def take(self, turns: List[Message]) -> Optional[KeptSession]:
         """The session, if it has seen just these turns; `keep` has to say that it may go on."""
-        taken, self._hash = self._hash, None
+        taken, self._kept = self._kept, None
         return taken if turns == self._turns else None
 
-    def keep(self, session: Optional[str], turns: List[Message]) -> None:
+    def keep(self, session: Optional[KeptSession], turns: List[Message]) -> None:
         """The session has seen these turns and no others."""
-        self._hash, self._turns = session, list(turns)
+        self._kept, self._turns = session, list(turns)
 
 
 class Conversation:

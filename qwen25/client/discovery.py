@@ -87,9 +87,13 @@ class App:
             self._logged_in = True
         return Config.of(self._config(api, deadline, notify, wait))
 
+    def reread(self) -> None:
+        """Let the next call look at the app once more."""
+        self._plan = None
+
     def forget(self) -> None:
         """The app answers as if it had been changed: log in and look at it once more."""
-        self._plan = None
+        self.reread()
         self._logged_in = False
 
     def _config(

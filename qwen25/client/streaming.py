@@ -8,7 +8,7 @@ from ..errors import InvalidRequestError
 from ..events import Event, Text
 
 if TYPE_CHECKING:
-    from .call import Call
+    from .call import Call, KeptSession
     from .spaces import Target
 
 
@@ -65,7 +65,7 @@ class Stream:
         return self._call.session_hash
 
     @property
-    def remembered(self) -> Optional[str]:
+    def remembered(self) -> Optional[KeptSession]:
         """The session in which the app keeps this turn; `None` when it needs none for the next."""
         return self._call.remembered
 

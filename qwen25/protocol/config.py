@@ -84,6 +84,8 @@ class Config(NamedTuple):
     prefix: str
     components: Tuple[Component, ...]
     functions: Tuple[Function, ...]
+    #: A number that a new start of the app changes; `None` when the app tells none.
+    instance: Optional[int] = None
 
     @property
     def major(self) -> int:
@@ -125,6 +127,7 @@ class Config(NamedTuple):
             )
         if max(len(parts), len(dependencies)) > _MOST:
             raise ValueError(f"more than {_MOST} components or functions")
+        instance = config.get("app_id")
         components = {part["id"]: _component(part) for part in parts}
         functions = tuple(
             _function(position, dependency, components)
@@ -138,6 +141,7 @@ class Config(NamedTuple):
             prefix=check_prefix(config.get("api_prefix")),
             components=tuple(components.values()),
             functions=functions,
+            instance=instance if isinstance(instance, int) else None,
         )
 
 

@@ -59,6 +59,7 @@ def find_plan(config: Config, endpoint: Optional[str] = None) -> ChatPlan:
                 route=found.route,
                 history_route=found.history_route,
                 sizes=_sizes(found.route, config.components),
+                instance=config.instance,
             )
     raise _not_found(config, wanted)
 

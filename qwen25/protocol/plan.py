@@ -93,6 +93,8 @@ class ChatPlan(NamedTuple):
     history_route: Optional[Route]
     #: The sizes on offer; empty when the app offers no choice or does not tell it.
     sizes: Tuple[str, ...]
+    #: A number that a new start of the app changes; `None` when the app tells none.
+    instance: Optional[int] = None
 
     @property
     def keeps_session(self) -> bool:

@@ -172,8 +172,8 @@ def _no_place_for_history(plan: ChatPlan) -> InvalidRequestError:
         return InvalidRequestError(
             "The Space keeps the turns in its own session, and takes none from elsewhere.",
             hint="Let one `client.conversation()` ask from the first turn on; a turn that failed or"
-            " was undone ends its session, and `clear()` begins a new one. "
-            + _FLATTEN.format("the turns"),
+            " was undone ends its session, as a new start of the app does, and `clear()` begins"
+            " a new one. " + _FLATTEN.format("the turns"),
         )
     return InvalidRequestError(
         "The Space takes no history: it answers one prompt at a time.",
