@@ -270,6 +270,10 @@ async def _tell_nobody(http: HttpRequest, error: Exception) -> Response:
 
 async def _tell_http_error(http: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    hint = " The base URL ends with /v1." if error.status_code == 404 else ""
+    hint = ""
+    if error.status_code == 404 and http.url.path.startswith("/v1/"):
+        hint = " This server has /v1/chat/completions, /v1/completions and /v1/models."
+    elif error.status_code == 404:
+        hint = " The base URL ends with /v1."
     told = body(f"{error.detail}.{hint}", "invalid_request_error", None, None)
     return _Json(told, error.status_code, error.headers)

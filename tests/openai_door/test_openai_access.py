@@ -231,3 +231,12 @@ def test_a_wrong_path_or_method_has_openai_s_shape(door, space, method, path, st
         assert b'{"error": {"message"' in response.read()
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "path, hint", [("/v1/embeddings", "/v1/chat/completions"), ("/chat", "base URL")]
+)
+def test_a_path_that_is_not_there_gets_the_next_step(door, space, path, hint):
+    response = door(space).get(path)
+    assert response.status_code == 404
+    assert hint in error_of(response)["message"]
