@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
+import requests  # noqa: E402
 from browser import PATIENCE, chromium  # noqa: E402
 from kernels import environment  # noqa: E402
 from shell_sessions import SESSIONS, record, shown  # noqa: E402
@@ -32,6 +33,13 @@ import qwen25.local  # noqa: E402
 from qwen25 import Client  # noqa: E402
 
 FOLDER = ROOT / "docs/pictures"
+MARIMO_SETTINGS = """
+[tool.marimo.display]
+theme = "system"
+
+[tool.marimo.runtime]
+auto_instantiate = true
+"""
 #: Questions that follow each other, and one that stands for itself.
 ASKED = [
     ["What is the capital of France?", "And of Italy?"],
@@ -145,6 +153,10 @@ def lab(name, space, folder):
                 idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
                 shot.until(lambda: shot.all(idle) and not shot.all(".jp-Spinner"))
                 run = 'jp-button[data-command="notebook:run-cell-and-select-next"]'
+                kernels = f"{address.split('/lab')[0]}/api/kernels?token=seen"
+                shot.until(
+                    lambda: any(map(_is_ready, requests.get(kernels, timeout=PATIENCE).json()))
+                )
                 for _ in cells:
                     shot.all(run)[0].click()
                 shot.until(lambda: shot.all(".jp-OutputArea-output table") and shot.all(idle))
@@ -152,17 +164,22 @@ def lab(name, space, folder):
     return [*NOTEBOOK, *markdown_of(space)]
 
 
+def _is_ready(kernel):
+    return kernel["connections"] and kernel["execution_state"] == "idle"
+
+
 def marimo(name, space, folder):
     """A cell of marimo and its answer."""
     (folder / "notebook.py").write_text(MARIMO)
-    (folder / "pyproject.toml").write_text('[tool.marimo.display]\ntheme = "system"\n')
-    options = "run --headless --host 127.0.0.1 --no-token --include-code notebook.py".split()
+    (folder / "pyproject.toml").write_text(MARIMO_SETTINGS)
+    options = "edit --headless --host 127.0.0.1 --no-token --skip-update-check notebook.py".split()
+    last_words = markdown_of(space)[-1][-20:]
     with serving("marimo", *options, space=space, folder=folder) as address:
         for scheme in ("light", "dark"):
             with chromium(folder / f"chromium-{scheme}", (860, 700)) as shot:
                 shot.prefer(scheme)
                 shot.get(address)
-                shot.until(lambda: "blue" in shot.text and not shot.all("[data-status=running]"))
+                shot.until(lambda: last_words in shot.text)
                 keep(shot, f"{name}-{scheme}", (0, 0, 860, 420))
     return [MARIMO, *markdown_of(space)]
 
