@@ -9,7 +9,7 @@ import re
 import pytest
 from fences import ROOT, pages
 from shell_sessions import SESSIONS, record, shown
-from shown_pages import words_of_the_page
+from shown_pages import MARIMO, NOTEBOOK, markdown_of, words_of_the_page
 
 from qwen25.testing import FakeSpace
 
@@ -39,6 +39,14 @@ def test_a_terminal_shows_what_its_picture_shows(name, space, tmp_path):
     pytest.importorskip("rich")
     told = record(SESSIONS[name], space.url, tmp_path)
     assert shown(SESSIONS[name], told) == SHOWN[name], OLD
+
+
+def test_a_notebook_shows_the_answer_of_its_picture(space):
+    assert [*NOTEBOOK, *markdown_of(space.url)] == SHOWN["notebook"], OLD
+
+
+def test_marimo_shows_the_answer_of_its_picture(space):
+    assert [MARIMO, *markdown_of(space.url)] == SHOWN["marimo"], OLD
 
 
 @pytest.mark.timeout(300)  # it imports Gradio

@@ -147,7 +147,7 @@ def lab(name, space, folder):
     with serving("jupyterlab", *options, space=space, folder=folder) as address:
         for scheme in ("light", "dark"):
             (folder / f"{scheme}.ipynb").write_text(text)
-            with chromium(folder / f"chromium-{scheme}", (860, 700)) as shot:
+            with chromium(folder / f"chromium-{scheme}", (860, 900)) as shot:
                 shot.prefer(scheme)
                 shot.get(f"{address.split('/lab')[0]}/doc/tree/{scheme}.ipynb?token=seen")
                 idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
@@ -174,13 +174,14 @@ def marimo(name, space, folder):
     (folder / "pyproject.toml").write_text(MARIMO_SETTINGS)
     options = "edit --headless --host 127.0.0.1 --no-token --skip-update-check notebook.py".split()
     last_words = markdown_of(space)[-1][-20:]
-    with serving("marimo", *options, space=space, folder=folder) as address:
-        for scheme in ("light", "dark"):
+    for scheme in ("light", "dark"):
+        # A second page would be told that it has connected again.
+        with serving("marimo", *options, space=space, folder=folder) as address:
             with chromium(folder / f"chromium-{scheme}", (860, 700)) as shot:
                 shot.prefer(scheme)
                 shot.get(address)
                 shot.until(lambda: last_words in shot.text)
-                keep(shot, f"{name}-{scheme}", (0, 0, 860, 420))
+                keep(shot, f"{name}-{scheme}", (88, 90, 745, 265))
     return [MARIMO, *markdown_of(space)]
 
 
