@@ -38,6 +38,20 @@ def test_the_import_leaves_out_what_it_does_not_need(module):
     assert module not in imported_by("from qwen25 import Client; Client()")
 
 
+def test_the_import_looks_for_no_neighbour():
+    """Whether or not it is installed here."""
+    neighbours = "llm marimo requests_cache vcr gevent langchain_core llama_index pandas tqdm shtab"
+    code = (
+        "import sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        assert name.partition('.')[0] not in {neighbours.split()!r}, name\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import qwen25.testing, qwen25.notebook, qwen25.batch; qwen25.Client()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_requests_is_imported_at_the_first_request():
     """A request to nobody: port 9 is closed."""
     asked = (
