@@ -36,7 +36,7 @@ def _as_call(question: re.Match[str]) -> str:
 
 
 class _Magic:
-    """What `%qwen` remembers: its client, and the last conversation."""
+    """The magic `%qwen`, with its client and the last conversation."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -44,20 +44,20 @@ class _Magic:
         self._last = self._client.conversation()
 
     def qwen(self, line: str, cell: Optional[str] = None) -> None:
-        """Ask Qwen2.5, and show the answer while it is written.
+        """Send a prompt to Qwen2.5, and show the answer while it is written.
 
             %qwen [-m SIZE] [-s SYSTEM] [-c] [-o NAME] PROMPT
 
-            %%qwen [-m SIZE] [-s SYSTEM] [-c] [-o NAME] [BEGINNING OF THE PROMPT]
+            %%qwen [-m SIZE] [-s SYSTEM] [-c] [-o NAME] [START OF THE PROMPT]
             PROMPT
 
         -m SIZE    the model to ask, such as 7B
-        -s SYSTEM  the system prompt; one of several words stands in quotes
-        -c         go on with the last conversation
+        -s SYSTEM  the system prompt; put several words in quotes
+        -c         continue the last conversation
         -o NAME    keep the whole answer in this variable
-        --         end the options, for a prompt that begins like one
+        --         end of the options, for a prompt that begins with a hyphen
 
-        It asks the Space in $QWEN25_SPACE, else Qwen/Qwen2.5; `%reload_ext qwen25` looks again.
+        The Space is $QWEN25_SPACE, else Qwen/Qwen2.5; `%reload_ext qwen25` reads it again.
         """
         options, beginning = _parse(line)
         prompt = "\n\n".join(part for part in (beginning, (cell or "").strip()) if part)
@@ -100,7 +100,9 @@ def _parse(line: str) -> Tuple[Dict[str, str], str]:
     if word == "--":
         return options, line[2:].strip()
     if re.match("-[a-zA-Z-]", word) or word == "-":
-        raise with_short_traceback(_misuse(f"{word} is no option of %qwen, or lacks its value."))
+        raise with_short_traceback(
+            _misuse(f"{word} is not an option of %qwen, or its value is missing.")
+        )
     return options, line
 
 

@@ -495,7 +495,8 @@ def test_gzip_holds_no_event_back() -> None:
         gate.set()
 
 
-def test_the_body_of_a_known_length_needs_an_end() -> None:
+def test_the_body_of_a_known_length_needs_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen25.testing.framing._MOST_PARTS_OF_A_LENGTH", 1000)
     with pytest.raises(ValueError, match="length"):
         FakeSpace(framing="length", limit=1)
     with pytest.raises(ValueError, match="needs an end"):

@@ -8,14 +8,17 @@ import argparse
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--gguf", metavar="FILE", help="a GGUF file to answer with")
+    model.add_argument("--gguf", metavar="FILE", help="the model: a GGUF file")
     model.add_argument(
-        "-m", "--model", metavar="SIZE", help="such as 0.5B, fetched from the Hugging Face hub"
+        "-m",
+        "--model",
+        metavar="SIZE",
+        help="a size such as 0.5B, downloaded from the Hugging Face hub",
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="where to listen (default: %(default)s)"
+        "--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"
     )
-    parser.add_argument("--port", type=int, help="default: any that is free")
+    parser.add_argument("--port", type=int, help="the port to listen on (default: a free one)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The Gradio app: the public Space's page and wiring, with a local model behind it."""
+"""The Gradio app: the page and the functions of the public Space, answered by a local model."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .model import LONGEST_ANSWER, Model
 
 #: The public Space's system prompt.
 DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-#: The same without the sentence that only Qwen may be told.
+#: The same without the sentence that is true of Qwen only.
 NEUTRAL_SYSTEM = "You are a helpful assistant."
 
-#: Questions that may wait; a further one is told that the queue is full.
+#: Requests that can wait; for one more the queue is full.
 LONGEST_QUEUE = 32
 
 History = List[Dict[str, Any]]
 
 
 def build(model: Model) -> Any:
-    """The `gradio.Blocks` of a Space that `model` answers.
+    """Build the `gradio.Blocks` of a Space that `model` answers.
 
-    The order in which the components are made gives them their ids and the functions their
-    `fn_index`; both are the public Space's, so nothing here may be moved.
+    The order of the components gives their ids, and that of the functions their `fn_index`. Both
+    are those of the public Space, so the order here must not change.
     """
     import gradio as gr
 
     def keep(chosen: Optional[str], *others: Optional[str]) -> Sequence[Any]:
-        """Take the size of one row and clear the others, whose own change then means nothing."""
+        """Take the size of one row and clear the others; that change of theirs is then ignored."""
         if chosen is None:
             return [gr.skip()] * 3
         return chosen, None, None
@@ -97,10 +97,10 @@ def build(model: Model) -> Any:
 
 
 def conversation(turns: History, system: str, model: Model) -> List[Dict[str, str]]:
-    """The messages for the model: the system prompt, then the turns as plain text.
+    """Make the messages for the model: the system prompt, then the turns as plain text.
 
-    A model that is not Qwen is not told that it is: of the untouched default system prompt it gets
-    the second sentence only. A system prompt of the user's own goes to any model as it is.
+    Of the default system prompt, a model that is not Qwen gets the second sentence only: the first
+    says that it is Qwen. Another system prompt goes to every model unchanged.
     """
     system = system or DEFAULT_SYSTEM
     if system == DEFAULT_SYSTEM and not model.gguf.is_qwen:
@@ -116,7 +116,7 @@ def _turn(role: str, text: str) -> Dict[str, Any]:
 
 
 def _plain(content: Any) -> str:
-    """The text of a turn of Gradio 6's: a list of parts, of which files mean nothing here."""
+    """The text of a turn: in Gradio 6 a list of parts, of which files are left out."""
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in content if part.get("type") == "text")
@@ -126,8 +126,8 @@ def _who_answers(model: Model) -> str:
     name = model.gguf.name
     lines = [
         f"# {name} answers here",
-        f"This is a local Space, wired like the public one of Qwen2.5. **{name}** answers, "
-        f"whatever size is chosen, in at most {LONGEST_ANSWER} tokens.",
+        f"This is a local Space with the functions of the public one of Qwen2.5. **{name}** "
+        f"answers, whatever size is chosen, in at most {LONGEST_ANSWER} tokens.",
     ]
     if model.gguf.stand_in:
         lines.append(
@@ -135,7 +135,7 @@ def _who_answers(model: Model) -> str:
         )
     if not model.gguf.is_qwen:
         lines.append(
-            f"Of the default system prompt it is sent the second sentence only, "
-            f"“{NEUTRAL_SYSTEM}”, for it was not created by Alibaba Cloud."
+            f"It gets only the second sentence of the default system prompt, "
+            f"“{NEUTRAL_SYSTEM}”, because Alibaba Cloud did not create it."
         )
     return "\n\n".join(lines)

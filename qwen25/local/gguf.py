@@ -22,28 +22,28 @@ class Gguf(NamedTuple):
     """A file with a model in it."""
 
     path: Path
-    #: What the model is called wherever the Space says who answers.
+    #: The name of the model, as the Space shows it.
     name: str
-    #: Whether it merely stands in for Qwen2.5.
+    #: Whether it is a small replacement for Qwen2.5.
     stand_in: bool = False
 
     @property
     def description(self) -> str:
-        """The name, and whether it is a stand-in, for the eyes of a user."""
+        """The name, and whether it is a stand-in, as a user reads it."""
         return f"{self.name}, a small stand-in for Qwen2.5" if self.stand_in else self.name
 
     @property
     def is_qwen(self) -> bool:
-        """Whether the model may be told that it is Qwen; the name decides."""
+        """Whether the model is a Qwen, by its name."""
         return not self.stand_in and "qwen" in self.name.lower()
 
 
 def find(gguf: Union[str, Path, None] = None, model: Optional[str] = None) -> Gguf:
-    """The model to answer with: a file, a size from the hub, or with neither the stand-in.
+    """Find the model that answers: a file, or a size from the hub; without both, the stand-in.
 
     Raises:
-        LocalSpaceError: Both were given, the file is no GGUF file, the hub does not hand out the
-            size, or no stand-in is installed. The hint names the command that helps.
+        LocalSpaceError: Both are given, the file is not a GGUF file, the size cannot be downloaded,
+            or the stand-in is not installed. The hint names the command that helps.
     """
     if gguf is not None and model is not None:
         raise LocalSpaceError(
@@ -62,7 +62,7 @@ def find(gguf: Union[str, Path, None] = None, model: Optional[str] = None) -> Gg
 
 
 def repository(size: str) -> str:
-    """The hub's repository with the GGUF files of a size, such as `7B` or `coder-7b`.
+    """Name the hub's repository with the GGUF files of a size, such as `7B` or `coder-7b`.
 
     Raises:
         LocalSpaceError: There is no such size.
@@ -76,10 +76,10 @@ def repository(size: str) -> str:
 
 
 def choose(names: Iterable[str]) -> List[str]:
-    """The files to fetch of a repository's: the whole model in one file, else all its parts.
+    """Choose the files to download: the whole model in one file, else all its parts.
 
-    The larger sizes are cut into `...-00001-of-00002.gguf`; llama.cpp is given the first and opens
-    the rest. Nothing is chosen when a part is missing.
+    The larger sizes are split into `...-00001-of-00002.gguf`; llama.cpp gets the first part and
+    opens the rest. Nothing is chosen when a part is missing.
     """
     files = sorted(name for name in names if name.endswith(".gguf"))
     whole = [name for name in files if name.endswith(f"-{QUANTIZATION}.gguf")]
@@ -109,7 +109,7 @@ def _from_hub(size: str) -> Gguf:
         raise LocalSpaceError(
             f"{repo} could not be fetched from the Hugging Face hub "
             f"({type(error).__name__}: {str(error).strip()}).",
-            hint="Check the network and `hf auth whoami`, or give a file that is here already: "
+            hint="Check the network and `hf auth whoami`, or give a file on this machine: "
             "qwen25 serve --gguf FILE",
         ) from error
     if not files:
@@ -121,7 +121,7 @@ def _from_hub(size: str) -> Gguf:
 
 
 def _fetched_before(huggingface_hub: Any, repo: str) -> Tuple[List[str], Path]:
-    """The files of an earlier download, for which the network is not asked, and their folder."""
+    """The files of an earlier download, without use of the network, and their folder."""
     try:
         folder = Path(huggingface_hub.snapshot_download(repo, local_files_only=True))
     except huggingface_hub.errors.LocalEntryNotFoundError:
@@ -130,7 +130,7 @@ def _fetched_before(huggingface_hub: Any, repo: str) -> Tuple[List[str], Path]:
 
 
 def _stand_in() -> Gguf:
-    """The stand-in's file, found without importing its package, whose dependencies are left out."""
+    """Find the stand-in's file without importing its package: its dependencies are missing."""
     try:
         files = importlib.metadata.files(STAND_IN_PACKAGE) or ()
     except importlib.metadata.PackageNotFoundError:
@@ -145,7 +145,7 @@ def _stand_in() -> Gguf:
 
 
 def _check(path: Path) -> None:
-    """Refuse what cannot be a GGUF file, since llama.cpp does not say why it refuses."""
+    """Refuse a file that is not GGUF: llama.cpp does not say why it fails."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)

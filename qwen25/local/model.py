@@ -1,4 +1,4 @@
-"""A model in memory, and the text that it writes."""
+"""A model in memory, and the answers that it writes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .gguf import Gguf
 CONTEXT = 8192
 #: Tokens of one answer. A small model may repeat itself without end.
 LONGEST_ANSWER = 2048
-#: Tokens of the prompt that are read at once; between two such lots an answer can be given up.
-LOT = 256
-#: Seconds between two pieces: every piece costs Gradio more than the few letters in it are worth.
+#: Tokens of the prompt that are read at once; between two batches an answer can be cancelled.
+BATCH = 256
+#: Seconds between two pieces: each piece has a cost in Gradio, however short it is.
 PIECE_EVERY = 0.03
 #: Seconds between two empty pieces while a long prompt is read (see `Model.answer`).
 SIGN_OF_LIFE_EVERY = 1.0
@@ -29,8 +29,8 @@ SIGN_OF_LIFE_EVERY = 1.0
 class Model:
     """A GGUF file loaded by llama.cpp.
 
-    One answer is written at a time, in one thread; further ones wait for their turn. The
-    temperature is 0: of all words the likeliest. An answer ends after 2048 tokens at the latest.
+    One answer is written at a time, in one thread; the next ones wait. The temperature is 0, so the
+    likeliest token is always taken. An answer has at most 2048 tokens.
 
     Raises:
         LocalSpaceError: llama.cpp cannot load the file.
@@ -40,7 +40,7 @@ class Model:
         self.gguf = gguf
         self._closing = threading.Event()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="qwen25-local-model")
-        # In the thread, because Ctrl-C would interrupt it here when the engine is half made.
+        # In the thread: here Ctrl-C would interrupt it while the engine is being made.
         loading = self._writer.submit(_load, gguf.path)
         try:
             self._engine = loading.result()
@@ -51,9 +51,9 @@ class Model:
     def answer(self, messages: List[Dict[str, str]]) -> Generator[str, None, None]:
         """Write the next turn of a conversation, in pieces.
 
-        The first piece comes as soon as it is there, the next ones at most every 30 ms. While a
-        long prompt is read there is an empty piece about every second, so that who iterates
-        gets the occasion to stop. Closing the iterator stops llama.cpp at its next token.
+        The first piece comes at once, the next ones at most every 30 ms. While a long prompt is
+        read, an empty piece comes about every second, so that the caller can stop. Closing the
+        iterator stops llama.cpp at its next token.
 
         Args:
             messages: Roles and contents, the system prompt first; the model's own chat template
@@ -61,7 +61,7 @@ class Model:
 
         Raises:
             LocalSpaceError: The conversation does not fit into the context of 8192 tokens, or the
-                model was closed on the way.
+                model was closed meanwhile.
         """
         chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         left = threading.Event()
@@ -103,7 +103,7 @@ class Model:
             writing.cancel()  # if it has not begun
 
     def close(self) -> None:
-        """Stop writing and give the memory back; a second call does nothing."""
+        """Stop writing and free the memory; a second call does nothing."""
         self._closing.set()
         self._writer.shutdown(wait=True)
         self._engine = None
@@ -119,12 +119,12 @@ class Model:
             # The stand-in would write the same sentence again and again until the limit.
             "dry_multiplier": 0.8 if self.gguf.stand_in else 0.0,
             "max_tokens": LONGEST_ANSWER,
-            "reasoning_format": "none",  # a model that thinks aloud is shown thinking, not silent
+            "reasoning_format": "none",  # what a reasoning model thinks is part of its text
         }
         self._engine.handle_chat_completions(request, hand_over)
 
     def _closed(self) -> LocalSpaceError:
-        return LocalSpaceError(f"{self.gguf.name} answers no more: the local Space was closed.")
+        return LocalSpaceError(f"{self.gguf.name} no longer answers: the local Space was closed.")
 
 
 def _load(path: Path) -> Any:
@@ -133,14 +133,14 @@ def _load(path: Path) -> Any:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = CONTEXT
-    parameters.n_batch = LOT
+    parameters.n_batch = BATCH
     parameters.n_parallel = 1
     parameters.cache_ram_mib = 0  # the default keeps up to 8 GiB of old conversations
     parameters.verbosity = 0
     parameters.ui = False
-    # llama.cpp always listens somewhere, by default on a TCP port that any page in a browser may
-    # ask. Here it is a socket in a private directory, which is gone once the model is loaded, so
-    # that no one can reach it; the key guards the moment before, and systems without such sockets.
+    # llama.cpp always listens, by default on a TCP port that any page in a browser can reach. Here
+    # it is a socket in a private directory, which is removed once the model is loaded. The key
+    # protects it until then, and on systems without such sockets.
     parameters.api_keys = [secrets.token_urlsafe(32)]
     with tempfile.TemporaryDirectory(prefix="qwen25-") as directory:
         parameters.hostnames = [str(Path(directory, "shut.sock"))]
@@ -153,18 +153,18 @@ def _load(path: Path) -> Any:
                 "for the memory.",
                 hint="Fetch the file again, or give another one: qwen25 serve --gguf FILE",
             ) from error
-    # An engine that is dropped before its own loop has begun waits for that loop for ever. A token
-    # asked of it comes only when the loop runs.
+    # An engine that is deleted before its loop has started waits for it for ever. A first token
+    # shows that the loop runs.
     engine.handle_completions({"prompt": "a", "max_tokens": 1})
     return engine
 
 
 def _text(chunk: Dict[str, Any]) -> str:
-    """What a chunk of llama.cpp's adds to the answer; chunks of mere progress add nothing."""
+    """The text that a chunk of llama.cpp adds to the answer; a report of progress adds none."""
     if "error" in chunk:
         raise LocalSpaceError(
             f"llama.cpp refused: {chunk['error'].get('message', chunk['error'])}.",
-            hint="Start a new conversation, or ask something shorter.",
+            hint="Start a new conversation, or send a shorter prompt.",
         )
     delta = chunk["choices"][0]["delta"] if chunk.get("choices") else {}
     # Bytes that never became a character arrive as U+FFFD: when the answer is cut off inside one,

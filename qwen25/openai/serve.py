@@ -32,7 +32,8 @@ class Server:
         """Block until the server ends, or Ctrl-C."""
         # Not a join of the thread: after a Ctrl-C in one, Python before 3.13 takes a thread that
         # runs for one that has ended.
-        self._ended.wait()
+        while not self._ended.wait(1):  # without a limit it cannot be interrupted on Windows
+            pass
 
     @property
     def base_url(self) -> str:

@@ -68,7 +68,7 @@ def test_no_stream_prints_what_the_space_said_last():
 
 
 @pytest.mark.parametrize("last, out", [("Four", b"ThinkingFour\n"), ("Think", b"Thinking\n")])
-def test_an_answer_that_is_rewritten_after_it_was_printed_is_told(last, out):
+def test_an_answer_that_is_rewritten_after_it_was_printed_is_reported(last, out):
     with FakeSpace(["Thinking", Replace(last)]) as space:
         done = run("Hi", space=space.url)
     assert (done.returncode, done.stdout) == (0, out)
@@ -87,7 +87,7 @@ def test_json_is_one_object():
     assert 0 <= answer["queue_seconds"] <= answer["seconds"] < PATIENCE
 
 
-def test_json_of_an_answer_that_broke_off_is_asked_anew():
+def test_json_of_an_answer_that_broke_off_is_asked_again():
     with FakeSpace(["Hello"], first=[["Hel", Drop()]]) as space:
         done = run("--json", "Hi", space=space.url)
     assert json.loads(done.stdout)["text"] == "Hello"

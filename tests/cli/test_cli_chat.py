@@ -107,7 +107,7 @@ def test_system_and_model_without_a_word_show_what_is_set():
         pytest.param(f"/load {os.devnull}", ["not a saved conversation"], id="load-nonsense"),
     ],
 )
-def test_a_wrong_command_is_told_and_the_talk_goes_on(line, words):
+def test_after_a_wrong_command_the_conversation_goes_on(line, words):
     with FakeSpace(echo) as space:
         done = talk("one", line, "two", space=space)
     assert done.stdout.decode().splitlines()[1].startswith("two|2|")

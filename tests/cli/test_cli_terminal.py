@@ -98,7 +98,7 @@ def test_a_terminal_without_escape_sequences_has_no_waiting_line(changes):
             assert process.text == "Hello\n"
 
 
-def test_the_waiting_line_is_gone_before_an_error_is_told():
+def test_the_waiting_line_is_gone_before_an_error_is_printed():
     with FakeSpace([Queued(3, 7), Started(), Drop()], first=[Hang()]) as space:
         with Process("Hi", "--timeout", "0.5", space=space.url) as process:
             assert process.end() == 75
@@ -331,7 +331,7 @@ class TestMarkdown:
                 assert process.end() == 0
                 assert Screen().feed(process.output.decode()) == ["It is four.", ""]
 
-    def test_what_is_rewritten_after_it_was_finished_is_written_anew(self):
+    def test_a_finished_paragraph_that_is_rewritten_is_written_again(self):
         gate = Gate()
         with FakeSpace(["A\n\nB\n\nC", gate, Replace("X\n\nY")]) as space:
             with Process("Hi", space=space.url) as process:

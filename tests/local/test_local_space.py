@@ -502,7 +502,7 @@ def test_llama_s_own_socket_has_no_name_that_anyone_could_connect_to(extra, monk
         loaded.close()
 
 
-def test_llama_s_own_socket_refuses_whoever_has_no_key(extra, monkeypatch):
+def test_the_socket_of_llama_cpp_refuses_a_request_without_its_key(extra, monkeypatch):
     """Seen through a directory that is left in place."""
     directory = tempfile.mkdtemp(prefix="q")
 

@@ -9,6 +9,7 @@ from qwen25.events import Note, Queued
 from qwen25.testing import Delay, Fail, FakeSpace, Gate, Hang, Replace
 
 HINT = "See: %qwen?"
+NO_OPTION = f"is not an option of %qwen, or its value is missing. {HINT}"
 
 
 def asking(space, prompt="Hi"):
@@ -17,7 +18,7 @@ def asking(space, prompt="Hi"):
 
 
 def loading(space):
-    """A cell that loads the magics anew, for this Space."""
+    """A cell that loads the magics again, for this Space."""
     return f"import os; os.environ['QWEN25_SPACE'] = {space.url!r}\n%reload_ext qwen25"
 
 
@@ -301,23 +302,23 @@ class TestMagic:
         assert kernel.run("print(kept)").printed == "**Hello** <b>\n"
 
     @pytest.mark.parametrize(
-        ("line", "told"),
+        ("line", "message"),
         [
-            ("%qwen -x Hi", f"-x is no option of %qwen, or lacks its value. {HINT}"),
-            ("%qwen -c -m", f"-m is no option of %qwen, or lacks its value. {HINT}"),
-            ("%qwen --model 7B Hi", f"--model is no option of %qwen, or lacks its value. {HINT}"),
+            ("%qwen -x Hi", f"-x {NO_OPTION}"),
+            ("%qwen -c -m", f"-m {NO_OPTION}"),
+            ("%qwen --model 7B Hi", f"--model {NO_OPTION}"),
             ("%qwen -o 1x -- Hi", f"-o 1x is not a name for a variable. {HINT}"),
             ("%qwen", "empty"),
         ],
     )
-    def test_a_mistake_is_told_in_one_line(self, kernel, line, told):
+    def test_a_mistake_is_shown_in_one_line(self, kernel, line, message):
         with FakeSpace(["Hello"]) as space:
             kernel.run(loading(space))
             cell = kernel.start(line)
             assert cell.result()["ename"] == "InvalidRequestError"
             assert not prompts(space)
         (line,) = cell.errors[0]["traceback"]
-        assert told in line
+        assert message in line
 
     def test_an_interrupt_stops_it(self, kernel):
         with FakeSpace(["Half", Hang()]) as space:

@@ -133,7 +133,7 @@ def test_what_is_harmless_stays_as_it_is(text):
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_what_is_not_is_written_anew(text, safe):
+def test_unsafe_markdown_is_rewritten(text, safe):
     assert safe_markdown(text) == safe
 
 
