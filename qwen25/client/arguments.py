@@ -18,9 +18,10 @@ _MOST_TRIES = 1_000_000
 _MOST_WORKERS = 100_000
 _LONGEST_NAME = 200
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Compiled at the first use, as all that an import need not do.
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # HTTP has no way to write other characters; requests would fail, and show the value.
-_HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff](?:[ -~\t\xa0-\xff]*[!-~\xa1-\xff])?)?")
+_HEADER_VALUE = r"(?:[!-~\xa1-\xff](?:[ -~\t\xa0-\xff]*[!-~\xa1-\xff])?)?"
 
 
 def model_name(model: Any) -> str:
@@ -131,9 +132,9 @@ def header_fields(headers: Any) -> Dict[str, str]:
     if not isinstance(headers, Mapping):
         raise InvalidRequestError("headers has to be a dict of names and values.")
     for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        if not isinstance(name, str) or not re.fullmatch(_HEADER_NAME, name):
             raise InvalidRequestError(f"headers has {describe(name)}, which is not a name.")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(_HEADER_VALUE, value):
             raise InvalidRequestError(
                 f"headers[{name!r}] is not a value that HTTP can carry.",
                 hint="Give a str of one line, in characters of Latin-1, without spaces around it.",
