@@ -137,12 +137,16 @@ class Batch:
         """The progress so far."""
         seconds = time.monotonic() - self._start
         share, part = None, 0.0  # of all, and of what this run has to do
+        written = self._answered + self._failed
         if self._limit is not None:
-            share = part = (self._answered + self._failed) / self._limit
+            share = part = written / self._limit
         elif self._lines.size:
-            share = self._lines.read / self._lines.size
-            rest = self._lines.size - self._read_before
-            part = (self._lines.read - self._read_before) / rest if rest else 1.0
+            before, size = self._read_before, self._lines.size
+            # Lines in hand are read, and not done.
+            taken = written + self.in_hand
+            done = written / taken if taken else 1.0
+            part = done * ((self._lines.read - before) / (size - before) if size > before else 1.0)
+            share = (before + part * (size - before)) / size
         return Summary(
             self._journal.path,
             self._answered,

@@ -738,10 +738,18 @@ def test_the_table_has_no_control_characters(files, space, client):
 def test_the_summary_tells_the_progress(files, client):
     source, out = files
     write(source, *range(10))
-    with Batch(source, out, client=client, workers=1) as batch:
+    with Batch(source, out, client=client, workers=4) as batch:
         shares = [summary.share for summary in batch.each()]
-    assert shares == sorted(shares)
-    assert 0 < shares[0] < shares[-1] == 1.0
+    assert shares == pytest.approx([done / 10 for done in range(1, 11)])
+
+
+def test_a_later_run_begins_with_the_share_that_was_done(files, client):
+    source, out = files
+    write(source, *range(10))
+    run(source, out, client=client, limit=6)
+    with Batch(source, out, client=client, workers=4) as batch:
+        shares = [summary.share for summary in batch.each()]
+    assert shares == pytest.approx([0.7, 0.8, 0.9, 1.0])
 
 
 def test_pandas_reads_what_was_written(files, client):
