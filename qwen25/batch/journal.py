@@ -18,6 +18,11 @@ from ..errors import InvalidRequestError
 from ..files import Path, path_of, replacing
 from .input import Entry
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 _START = b'{"index": '
 _DIGEST = re.compile("[0-9a-f]{16}")
 
@@ -230,16 +235,12 @@ def _number(digest: str) -> int:
 def _lock(descriptor: int) -> None:
     """Take the lock; `BlockingIOError` if another run has it."""
     if sys.platform == "win32":
-        import msvcrt
-
         os.lseek(descriptor, 1 << 40, os.SEEK_SET)  # locked bytes cannot be read there
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except PermissionError as error:
             raise BlockingIOError(errno.EWOULDBLOCK, "locked") from error
     else:
-        import fcntl
-
         # Not fcntl.lockf(): that lock would end when this process closes any other descriptor of
         # the file, such as a reader's, and it would not keep two runs in one process apart.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

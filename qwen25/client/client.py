@@ -21,12 +21,12 @@ from typing import (
 
 from ..errors import InvalidRequestError
 from ..events import Event
+from ..imports import late_imports
 from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Choose, Message, Prompt, Query
 from ..timeouts import Clock, Deadline, Timeout
 from ..transport.address import Address
 from . import arguments
 from .conversation import Conversation
-from .imports import late_imports
 from .space import Space
 from .spaces import Failover, SpaceOptions, Target, first_that_tells, read_spaces
 from .streaming import Stream
@@ -187,7 +187,8 @@ class Client:
             GenerationError: No answer fits; `partial` is the last one.
             QwenError: One of the errors of this library.
         """
-        from .json_answer import JsonQuestion  # it knows json: importing this stays fast
+        with late_imports():
+            from .json_answer import JsonQuestion  # it knows json
 
         question = JsonQuestion(prompt, schema, tries)
         values: List[Any] = []
@@ -242,7 +243,8 @@ class Client:
             Exception: Any exception of the prompts or the executor, such as a broken process pool.
         """
         self._check_open()
-        from .map import map_prompts  # it knows threads: importing this stays fast
+        with late_imports():
+            from .map import map_prompts  # it knows threads
 
         options = {"workers": workers, "executor": executor, "timeout": timeout, "ordered": ordered}
         return map_prompts(self, prompts, model=model, system=system, **options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Callable, List, Optional, Tuple, TypeVar
 
+from ..imports import late_imports
+
 if TYPE_CHECKING:
     from ..protocol.inputs import Input
     from ..protocol.plan import ChatPlan
@@ -93,7 +95,8 @@ class Space:
 
     def report(self) -> List[str]:
         """What a bug report needs to know of the app, in lines: its functions, and no secret."""
-        from ..protocol.report import report_lines  # not at the top: importing this stays fast
+        with late_imports():
+            from ..protocol.report import report_lines
 
         def read(app: App, api: SpaceApi, deadline: Deadline) -> List[str]:
             config = app.config(api, deadline, lambda note: None, self._wait(deadline))

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import GenerationError, ProtocolError
 from ..events import Event, Note, Progress, Queued, Started, Step, Thought
+from ..imports import late_imports
 from .characters import REPLACEMENT, join_surrogates, one_line, split_unfinished
 from .chatbot import AnswerFormat, Path, Reply, TextFormat
 from .diffs import edit
@@ -142,7 +143,8 @@ class Decoder:
                 hint="The Space may run a newer Gradio: update qwen25, or report this.",
             ) from error
         if kind == "unexpected_error":
-            from .failures import unexpected_error  # what it imports, a whole answer never needs
+            with late_imports():  # what it imports, a whole answer never needs
+                from .failures import unexpected_error
 
             raise unexpected_error(message)
         if not isinstance(kind, str):
@@ -296,7 +298,8 @@ def _completed_data(message: Dict[str, Any]) -> Any:
     """The values that a step ends with."""
     output = message.get("output") or {}
     if message.get("success") is False:
-        from .failures import failed_generation
+        with late_imports():
+            from .failures import failed_generation
 
         raise failed_generation(output.get("error"))
     return output.get("data")

@@ -6,6 +6,7 @@ import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ..errors import UnknownModelError
+from ..imports import late_imports
 from .chatbot import AnswerFormat
 from .config import Component
 from .prompt import DefaultModel
@@ -134,7 +135,8 @@ class ChatPlan(NamedTuple):
         for size in self.sizes:
             if _short(size) == name:
                 return size
-        import difflib
+        with late_imports():
+            import difflib
 
         near = difflib.get_close_matches(name, map(_short, self.sizes), n=1, cutoff=0.4)
         nearest = [size for size in self.sizes if _short(size) in near]

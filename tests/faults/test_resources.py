@@ -13,7 +13,7 @@ import pytest
 
 import qwen25
 from qwen25 import Client
-from qwen25.testing import Drop, FakeSpace, Gate, Hang
+from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Message
 
 ANSWERS = 1_000
 
@@ -216,3 +216,58 @@ def test_a_first_request_without_a_free_file_is_told_and_can_be_made_later():
     assert done.stderr == ""
     hint, answer = done.stdout.splitlines()
     assert "ulimit" in hint and answer == "Hello world"
+
+
+WITHOUT_FILES = """
+import os, resource, sys
+from qwen25 import Client, QwenError
+
+calls = [
+    lambda client: client.complete("error"),
+    lambda client: client.complete("unexpected"),
+    lambda client: client.complete("finish", model="none such"),
+    lambda client: client.map(["finish"]),
+    lambda client: client.json("finish"),
+]
+clients = [Client(sys.argv[1]) for _ in range(6)]
+for client in clients:  # each has a connection
+    client.complete("finish")
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+kept = []
+for call, client in zip(calls, clients):
+    try:
+        while True:  # also what the call before has closed
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    try:
+        call(client)
+    except QwenError as error:
+        print("ulimit" in str(error.hint), error.partial)
+for _ in range(3):  # for the input, and for the output to write and to read it
+    os.close(kept.pop())
+from qwen25.batch import run
+print(run(sys.argv[2], sys.argv[3], client=clients[-1]).failed)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits open files")
+def test_a_failure_without_a_free_file_is_an_error_of_ours(tmp_path):
+    """What only a failure, a map or a batch needs is imported when there is one."""
+    scripts = {
+        "finish": ["Hello"],
+        "error": ["Hel", Fail("No reason")],
+        "unexpected": [Message({"msg": "unexpected_error", "message": "Odd", "success": False})],
+    }
+    tmp_path.joinpath("in").write_text("error\n")
+    with FakeSpace(lambda question: scripts[question.prompt]) as space:
+        arguments = [space.url, str(tmp_path / "in"), str(tmp_path / "out")]
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_FILES, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stderr == ""
+    told = ["True Hel", "True ", "True ", "True ", "True ", "1"]
+    assert done.stdout.splitlines() == told

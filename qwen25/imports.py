@@ -1,4 +1,4 @@
-"""Imports that wait for the first request."""
+"""Imports that wait until they are needed, so that importing this package stays fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import errno
 from typing import Iterator
 
-from ..errors import QwenError
+from .errors import QwenError
 
 #: The errors of a process, and of a system, that has opened all the files that it may.
 _NO_FILE = (errno.EMFILE, errno.ENFILE)
@@ -25,6 +25,6 @@ def late_imports() -> Iterator[None]:
         if getattr(error, "errno", None) not in _NO_FILE and "open files" not in str(error):
             raise
         raise QwenError(
-            "No more files can be opened, and the first request has modules to read.",
+            "No more files can be opened, and this needs modules that have to be read.",
             hint="Close files, or allow more of them: ulimit -n.",
         ) from error
