@@ -90,13 +90,19 @@ class Lines:
     def _check_encoding(self, start: bytes) -> None:
         found = next((name for mark, name in _OTHER_MARKS if start.startswith(mark)), None)
         if found is None and b"\0" in start:
-            found = "UTF-16"  # without its mark: every second byte of English text is 0
+            found = _without_mark(start)
         if found is not None:
             name = self._name if self._own else "The input"
             raise InvalidRequestError(
                 f"{name} looks like {found} text; UTF-8 was expected.",
                 hint=f"Convert it: iconv -f {found} -t UTF-8 OLD > NEW",
             )
+
+
+def _without_mark(start: bytes) -> str:
+    """The encoding of text that has zero bytes and no mark: those of English letters tell it."""
+    width = 32 if b"\0\0\0" in start else 16
+    return f"UTF-{width}{'LE' if start.index(0) % 2 else 'BE'}"
 
 
 def _standard_input() -> BinaryIO:
