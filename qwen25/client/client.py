@@ -1,4 +1,4 @@
-"""What a user holds to ask a Space."""
+"""`Client`, which asks a Space; and `complete` and `stream`, which ask the default one."""
 
 from __future__ import annotations
 

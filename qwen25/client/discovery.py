@@ -1,4 +1,4 @@
-"""The app behind an address: its connections, and how to ask it, once that has been found."""
+"""Discovery of the app behind an address: its connections, and how it is asked; found once."""
 
 from __future__ import annotations
 

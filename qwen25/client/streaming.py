@@ -1,4 +1,4 @@
-"""One answer on its way, as the user holds it."""
+"""`Stream`: one answer while it is written, as the user holds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of a caller, made before a request is read."""
+"""Access: which callers and which pages are let in, checked before a request is read."""
 
 from __future__ import annotations
 

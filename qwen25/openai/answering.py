@@ -6,10 +6,10 @@ import contextlib
 import json
 from typing import Any, Dict, Generator, List, NamedTuple, Optional, Tuple, Union
 
+from ..client import arguments
 from ..client.client import Client, ask
 from ..client.json_answer import JsonQuestion
 from ..client.streaming import Stream
-from ..errors import InvalidRequestError
 from ..events import Event, Note, Text, Thought
 from ..protocol.prompt import Prompt
 from .cut import Cut
@@ -48,11 +48,9 @@ class Answering:
     """
 
     def __init__(self, client: Client, models: Models, flatten: bool) -> None:
-        if not isinstance(flatten, bool):
-            raise InvalidRequestError(f"flatten={flatten!r} is neither True nor False.")
         self.client = client
         self.models = models
-        self._flatten = flatten
+        self._flatten = arguments.flag("flatten", flatten)
 
     def answer(self, request: Request, **more: Any) -> Tuple[Dict[str, Any], List[str]]:
         """The whole answer, and the notes that came with it; `more` is for `Client.complete`."""

@@ -75,9 +75,12 @@ def _not_found(config: Config, wanted: Optional[str]) -> EndpointNotFoundError:
             hint="Ask one that has, such as any that is wired like Qwen/Qwen2.5; `qwen25 status"
             " --report` shows what this one has.",
         )
-    known = "does not chat" if wanted in names else "is not there"
     return EndpointNotFoundError(
-        f"The app's function {wanted!r} {known}. {has}",
+        (
+            f"The app's function {wanted!r} does not chat. {has}"
+            if wanted in names
+            else f"The app has no function {wanted!r}. {has}"
+        ),
         endpoints=names,
         hint="Leave `endpoint` out to take the first that chats.",
     )

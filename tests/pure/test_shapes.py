@@ -209,7 +209,7 @@ class TestRequests:
     def test_an_endpoint_is_chosen_by_name(self, version):
         plan = plan_of(FOLDER / version / "two_chats.json", "/coder")
         assert (plan.endpoint, plan.route.steps[0].fn_index) == ("coder", 1)
-        with pytest.raises(EndpointNotFoundError, match="'writer' is not there"):
+        with pytest.raises(EndpointNotFoundError, match="no function 'writer'"):
             plan_of(FOLDER / version / "two_chats.json", "writer")
 
 
