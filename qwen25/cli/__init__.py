@@ -10,6 +10,7 @@ import sys
 from typing import Any, Callable, Collection, Dict, List, NoReturn, Tuple
 
 from ..control_characters import escape_controls
+from ..errors import QwenError
 from ..version import __version__
 from . import ask
 from .completion import SHELLS, completion_script
@@ -104,7 +105,7 @@ def main() -> int:
         return 0
     # Unforeseen errors are one line too, unless -vv asks for more.
     except Exception as error:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, QwenError):
             _forget_output()
         return report(error, verbosity)
 

@@ -6,14 +6,16 @@ import argparse
 import http.server
 import json
 import threading
+from importlib import metadata
 
 import pytest
 from command import run
 
 import qwen25
+from qwen25 import cli
 from qwen25.cli import status
 from qwen25.client.space_api import SpaceApi
-from qwen25.testing import FakeSpace, Reply
+from qwen25.testing import FakeSpace, Hang, Reply
 
 
 @pytest.mark.parametrize("command", [["models"], ["--timeout", "9", "models"]])
@@ -131,3 +133,32 @@ def test_a_report_says_why_an_app_is_refused():
         done = run("status", "--report", space=space.url)
     assert done.returncode == 0
     assert b"Refused   The app has no chat function" in done.stdout
+
+
+def test_a_report_names_a_package_that_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr(metadata, "version", lambda name: metadata.distribution("no " + name))
+    monkeypatch.setattr("sys.argv", ["qwen25", "status", "--report"])
+    with FakeSpace() as space:
+        monkeypatch.setenv("QWEN25_SPACE", space.url)
+        assert cli.main() == 0
+    assert "Package   sseclient-py not installed" in capsys.readouterr().out.splitlines()
+
+
+def test_a_queue_that_is_refused_leaves_the_space_up(monkeypatch, capsys):
+    def queue_size(api, prefix, deadline):
+        raise qwen25.ConnectionFailedError("The connection failed.")
+
+    monkeypatch.setattr(SpaceApi, "queue_size", queue_size)
+    monkeypatch.setattr("sys.argv", ["qwen25", "status"])
+    with FakeSpace() as space:
+        monkeypatch.setenv("QWEN25_SPACE", space.url)
+        assert cli.main() == 0
+    assert "Queue     the Space does not tell" in capsys.readouterr().out.splitlines()
+
+
+def test_a_space_that_is_silent_is_a_timeout_of_its_own(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["qwen25", "status", "--timeout", "0.2"])
+    with FakeSpace(config=Hang()) as space:
+        monkeypatch.setenv("QWEN25_SPACE", space.url)
+        assert cli.main() == 75
+    assert "0.2 seconds" in capsys.readouterr().err
