@@ -9,6 +9,7 @@ from clocks import QuickClock
 from qwen25 import Client, GenerationError, InvalidRequestError, TimedOutError
 from qwen25.events import Note
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Replace, Reply
+from qwen25.testing.layouts import LAYOUTS, PRO
 from qwen25.testing.shapes import NAMES, generations_of
 
 SHAPES = [
@@ -234,10 +235,37 @@ def test_wrong_data_fails_without_a_reason(data):
     assert last["output"] == {"error": None}
 
 
-def ask(space, data):
-    """The messages of the first step in one session."""
+def test_an_unknown_model_in_a_form_fails_without_a_reason():
+    form = {"model": "9B", "sys_prompt": "", "thinking_budget": 5}
+    with FakeSpace(shape="sender", sizes=["7B"]) as space:
+        last = ask(space, ["Hi", form, None, None])[-2]
+    assert (last["msg"], last["success"]) == ("process_completed", False)
+    assert last["output"] == {"error": None}
+
+
+def test_clearing_the_page_empties_the_chatbot():
+    with FakeSpace(shape="sender") as space:
+        last = ask(space, [None], step=1)[-2]
+    assert last["success"] is True
+    assert last["output"]["data"][0]["value"] == []
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS.values(), PRO], ids=[*LAYOUTS, "pro"])
+def test_a_layout_reads_what_it_has_written(layout):
+    assert layout.read(layout.write(EARLIER)) == EARLIER
+
+
+def test_what_is_planned_can_be_read(model):
+    with FakeSpace(model, first=["One", "Two"]) as space:
+        assert Client(space.url).complete("Hi") == "One"
+        assert list(space.first) == ["Two"]
+        assert space.answer is model
+
+
+def ask(space, data, step=0):
+    """The messages of the first step, or a later one, in one session."""
     connection = http.client.HTTPConnection(space.url[len("http://") :], timeout=5)
-    body = {"data": data, "fn_index": space.fn_index, "session_hash": "session"}
+    body = {"data": data, "fn_index": space.fn_index + step, "session_hash": "session"}
     connection.request("POST", f"{space.prefix}/queue/join", json.dumps(body))
     connection.getresponse().read()
     connection.request("GET", f"{space.prefix}/queue/data?session_hash=session")

@@ -16,6 +16,7 @@ import pytest
 
 from qwen25 import Client, InvalidRequestError
 from qwen25.batch import Batch, journal, run
+from qwen25.batch.input import Lines
 from qwen25.cli.batch import _finishing_at_interrupt
 from qwen25.client.map import MapRun
 from qwen25.testing import Fail, FakeSpace, Gate, Reply
@@ -149,7 +150,7 @@ def test_standard_input_that_cannot_be_read_is_refused(files, client, monkeypatc
 
 def test_an_id_is_written_as_it_was_read(files, client):
     source, out = files
-    ids = ["a", 1.5, True, None, {"page": [1, "\ud800"]}, 10**30]
+    ids = ["a", 1.5, True, None, {"page": [1, "\ud800"]}, 10**30, json.loads("[" * 64 + "]" * 64)]
     write(source, *(json.dumps({"prompt": "x", "id": each}) for each in ids))
     run(source, out, client=client)
     assert [line["id"] for line in records(out)] == ids
@@ -188,6 +189,7 @@ def test_json_of_another_kind_is_refused_and_nothing_is_written(files, space, cl
         pytest.param(b'{"prompt": "a", "id": [-Infinity]}', id="infinity"),
         pytest.param(b'{"prompt": "a", "id": 1e999}', id="a number that is too large"),
         pytest.param(b'{"prompt": "a", "id": ' + b"[" * 900 + b"]" * 900 + b"}", id="deep id"),
+        pytest.param(b'{"prompt": "a", "id": ' + b"[" * 65 + b"]" * 65 + b"}", id="65 levels"),
         pytest.param('{"prompt": "a"}'.encode("utf-16-le"), id="UTF-16"),
     ],
 )
@@ -500,6 +502,50 @@ def test_a_file_that_is_replaced_before_it_is_locked_is_opened_again(files, clie
     assert [line["text"] for line in records(out)] == ["<0>", "<1>"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_file_that_is_removed_before_it_is_locked_is_made_again(files, client, monkeypatch):
+    source, out = files
+    write(source, "0")
+    lock = journal._lock
+
+    def remove_and_lock(descriptor):
+        monkeypatch.setattr(journal, "_lock", lock)
+        out.unlink()
+        lock(descriptor)
+
+    monkeypatch.setattr(journal, "_lock", remove_and_lock)
+    assert run(source, out, client=client).answered == 1
+    assert [line["text"] for line in records(out)] == ["<0>"]
+
+
+def test_a_file_that_cannot_be_locked_is_closed_and_nothing_is_asked(
+    files, space, client, monkeypatch
+):
+    source, out = files
+    write(source, "0")
+    opened = []
+
+    def refuse(descriptor):
+        opened.append(descriptor)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(journal, "_lock", refuse)
+    with pytest.raises(OSError) as caught:
+        run(source, out, client=client)
+    assert caught.value.errno == errno.ENOLCK
+    with pytest.raises(OSError):
+        os.fstat(opened[0])
+    assert not space.requests
+
+
+def test_what_runs_in_a_forked_process_gives_the_inherited_lock_up(files, client):
+    source, out = files
+    write(source, "Hi")
+    with Batch(source, out, client=client):
+        journal._close_locked()
+        assert run(source, out, client=client).answered == 1
+
+
 def test_a_missing_input_leaves_no_output(files, client):
     with pytest.raises(FileNotFoundError):
         run(*files, client=client)
@@ -610,6 +656,41 @@ def test_finish_waits_for_prompts_in_flight_and_takes_no_others(files, space, cl
         assert len(list(batch.each())) == 3
         finisher.join()
     assert [line["text"] for line in records(out)] == ["<0>", "<1>", "<2>"]
+
+
+def test_finish_in_the_comparison_ends_it_and_blames_no_file(files, space, client, monkeypatch):
+    source, out = files
+    write(source, "0", "1")
+    run(source, out, client=client)
+    before = len(space.requests)
+    read = Lines.__iter__
+
+    def finish_at_the_first(lines):
+        for entry in read(lines):
+            batch.finish()
+            yield entry
+
+    monkeypatch.setattr(Lines, "__iter__", finish_at_the_first)
+    with Batch(source, out, client=client) as batch:
+        assert list(batch.each()) == []
+    assert len(space.requests) == before
+
+
+def test_an_interrupt_of_the_reading_that_was_not_asked_to_finish_comes_out(
+    files, client, monkeypatch
+):
+    source, out = files
+    write(source, "0")
+
+    def interrupted(lines):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(Lines, "__iter__", interrupted)
+    with Batch(source, out, client=client) as batch:
+        with pytest.raises(KeyboardInterrupt):
+            list(batch.each())
+        assert not batch.reading
 
 
 @pytest.fixture

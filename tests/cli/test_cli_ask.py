@@ -135,6 +135,19 @@ def test_the_options_reach_the_space(options):
         assert asked(space) == ["Hi", [], "Be brief.", "7B"]
 
 
+def test_inputs_reach_the_space_by_their_labels():
+    asked = []
+
+    def answer(question):
+        asked.append(question.inputs)
+        return "Hello"
+
+    with FakeSpace(answer, shape="two_steps_options") as space:
+        done = run("Hi", "--input", "Temperature=0.2", space=space.url)
+    assert (done.returncode, done.stdout) == (0, b"Hello\n")
+    assert asked == [{"Temperature": 0.2}]
+
+
 def test_the_space_of_the_arguments_comes_before_that_of_the_environment():
     with FakeSpace() as other, FakeSpace() as space:
         assert run("Hi", "--space", space.url, space=other.url).returncode == 0
@@ -155,6 +168,14 @@ def test_the_login_is_for_the_space_of_the_environment_alone():
         done = run("Hi", "--space", other.url, space=space.url, QWEN25_AUTH="ann:a:b")
         assert (done.returncode, done.stdout) == (0, b"Hello world\n")
         assert not any(request.path == "/login" for request in other.requests)
+
+
+def test_the_login_is_sent_to_none_of_several_spaces():
+    with FakeSpace() as space, FakeSpace() as other:
+        done = run("Hi", space=f"{space.url},{other.url}", QWEN25_AUTH="ann:a:b")
+        assert (done.returncode, done.stdout) == (0, b"Hello world\n")
+        for each in (space, other):
+            assert not any(request.path == "/login" for request in each.requests)
 
 
 # Exit codes
@@ -210,6 +231,8 @@ def test_the_next_step_after_a_timeout_is_one_of_the_shell(phase, capsys):
         pytest.param(["Hi", "--space", "nonsense"], ["nonsense", "Qwen/Qwen2.5"], id="space"),
         pytest.param(["Hi", "--proxy", "nonsense"], ["proxy"], id="proxy"),
         pytest.param(["Hi", "--mod", "7B"], ["--mod"], id="abbreviation"),
+        pytest.param(["Hi", "-i", "0.2"], ["'0.2'", "Temperature=0.2"], id="input-without-label"),
+        pytest.param(["Hi", "-i", " =0.2"], ["no label"], id="input-with-empty-label"),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(arguments, words):
@@ -310,6 +333,11 @@ def test_what_the_space_says_of_a_failure_is_harmless_and_one_line():
     assert done.returncode == 1
     assert one_line(done.stderr, "bad", "thing")
     assert done.stderr.decode().strip().isprintable()
+
+
+def test_a_fault_of_the_program_says_so_and_asks_for_a_report(capsys):
+    assert report(RuntimeError("no such\nthing"), 0) == 1
+    assert one_line(capsys.readouterr().err.encode(), "RuntimeError: no such thing", "report it")
 
 
 def test_verbose_logs_and_a_traceback_comes_with_more_only():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 
 import pytest
 from command import Process, run
 
+from qwen25 import cli
 from qwen25.testing import Fail, FakeSpace, Hang
 
 UP, LEFT = "\x1b[A", "\x1b[D"
@@ -130,6 +133,15 @@ def test_a_failed_answer_says_why_and_keeps_the_history():
     (said,) = done.stderr.decode().splitlines()
     assert "no memory. Ask again" in said
     assert done.returncode == 1
+
+
+def test_where_python_has_no_readline_it_talks_all_the_same(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "readline", None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("Hi\n"))
+    with FakeSpace() as space:
+        monkeypatch.setattr("sys.argv", ["qwen25", "chat", "--space", space.url])
+        assert cli.main() == 0
+    assert capsys.readouterr().out == "Hello world\n"
 
 
 def test_a_closed_pipe_ends_it_quietly():

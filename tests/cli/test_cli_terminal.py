@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 
 import pytest
 from command import Process
 from screen import Screen
 
 from qwen25 import Note, Progress, Queued, Started, Step
+from qwen25.cli.output import PlainOutput, output_for
+from qwen25.cli.terminal import write_stderr
 from qwen25.testing import Drop, FakeSpace, Gate, Hang, Replace
 
 pytest.importorskip("pty")
@@ -31,10 +35,29 @@ def show(script, *options, size=(80, 24), **changes):
             return screen.feed(process.output.decode()), screen
 
 
+class Terminal(io.TextIOWrapper):
+    """Standard output, as a terminal."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def isatty(self):
+        return True
+
+
 def is_safe(text):
     """Nothing is left that a terminal obeys, but for newlines and what the command itself uses."""
     text = re.sub(r"\x1b\[(\d+A|[0-9;]*m|2?K|J)", "", text.replace("\r\n", "\n")).replace("\r", "")
     return not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_a_standard_error_that_cannot_be_written_changes_nothing(monkeypatch):
+    class Full(io.StringIO):
+        def flush(self):
+            raise OSError("No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    write_stderr("Finishing")
 
 
 # Waiting
@@ -340,6 +363,30 @@ class TestMarkdown:
                 assert process.end() == 0
                 lines = Screen().feed(process.output.decode())
                 assert lines[-4:] == ["X", "", "Y", ""]
+
+    def test_a_terminal_that_becomes_narrower_gets_all_lines_again(self):
+        gate = Gate()
+        with FakeSpace(["x" * 70, gate, " and on"]) as space:
+            with Process("Hi", space=space.url) as process:
+                process.until("x" * 70)
+                process.resize(40, 24)
+                gate.set()
+                # The terminal has wrapped the one line into two rows, which are erased.
+                process.until("\x1b[2A\x1b[J")
+                assert process.end() == 0
+                shown = Screen(40).feed(process.output.decode().rpartition("\x1b[2A\x1b[J")[2])
+        assert "".join(shown).replace(" ", "") == "x" * 70 + "andon"
+
+    def test_without_tables_in_rich_the_text_is_plain(self, monkeypatch):
+        pytest.importorskip("rich")
+        from rich.markdown import Markdown
+
+        monkeypatch.delitem(Markdown.elements, "table_open")
+        monkeypatch.delitem(sys.modules, "qwen25.cli.live_markdown", raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setattr("sys.stdout", Terminal())
+        assert isinstance(output_for(plain=False), PlainOutput)
 
     def test_nothing_reaches_the_terminal_that_it_would_obey(self):
         entities = "&#27;[2J &#x9b;2J &#8238;x &#13;y &#12; &#7; [a&#27;]0;b](http://x/&#27;) "

@@ -72,14 +72,10 @@ class Process:
         }
         self.master, slave = None, None
         if terminal:
-            import fcntl
             import pty
-            import struct
-            import termios
 
             self.master, slave = pty.openpty()
-            columns, lines = size
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            _set_size(slave, *size)
             streams.update(dict.fromkeys(terminal, slave))
         self.process = subprocess.Popen(
             [*COMMAND, *arguments],
@@ -107,6 +103,10 @@ class Process:
     def type(self, text):
         """What a person types."""
         os.write(self.master, text.encode())
+
+    def resize(self, columns, lines):
+        """What a person does to the window."""
+        _set_size(self.master, columns, lines)
 
     def interrupt(self):
         """What Ctrl-C does."""
@@ -156,6 +156,14 @@ class Process:
                 stream.close()
         if self.master is not None:
             os.close(self.master)
+
+
+def _set_size(terminal, columns, lines):
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
 def _read(source):
