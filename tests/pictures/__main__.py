@@ -181,7 +181,7 @@ def marimo(name, space, folder):
                 shot.prefer(scheme)
                 shot.get(address)
                 shot.until(lambda: last_words in shot.text)
-                keep(shot, f"{name}-{scheme}", (88, 90, 745, 265))
+                keep(shot, f"{name}-{scheme}", _around(shot, ".marimo-cell"))
     return [MARIMO, *markdown_of(space)]
 
 
@@ -199,7 +199,7 @@ def _around(shot, selector):
                 Math.max(...all.map(r => r.right)), Math.max(...all.map(r => r.bottom))];
     """
     left, top, right, bottom = shot.run(script, selector)
-    return left, max(top - 8, 0), right - left, bottom - top + 16
+    return left - 8, max(top - 8, 0), right - left + 16, bottom - top + 16
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import importlib.util
 import shutil
 
 #: Seconds after which a test gives up, so that none can hang.
-PATIENCE = 60
+PATIENCE = 100
 
 OPTIONS = """
     --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
@@ -72,7 +72,8 @@ class Page:
                 lambda driver: predicate()
             )
         except TimeoutException:
-            raise AssertionError(f"The page shows: {self.text}") from None
+            wrong = "\n".join(self.complaints())
+            raise AssertionError(f"The page shows: {self.text}\n{wrong}") from None
 
     def prefer(self, scheme):
         """Say that the person prefers `light` or `dark` pages."""
