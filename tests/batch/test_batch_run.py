@@ -393,6 +393,7 @@ def test_an_out_of_another_input_is_refused_before_anything_is_asked(files, spac
         b'{"index": 0, "digest": "00", "seconds": 1}\n',
         b'{"index": -1, "digest": "00", "text": ""}\n',
         b'{"index": 0, "digest": "00", "text": "", "error": ""}\n',
+        b'{"index": 0, "digest": "1111111111111111", "text": "", "error": ""}\n',
         b'{"index": 0, "digest": "no digits", "text": ""}\n',
         b'{"index": 0, "digest": "11111111111111111", "text": ""}\n',
         b'{"index": 0, "digest": "-1", "text": ""}\n',
@@ -453,6 +454,15 @@ def test_the_input_is_no_place_for_the_answers(files, client):
     with pytest.raises(InvalidRequestError):
         run(source, source, client=client)
     assert source.read_bytes() == b"Hi\n"
+
+
+def test_a_digest_of_zeros_is_one_like_any_other(files, client):
+    source, out = files
+    write(source, "Hi")
+    line = b'{"index": 0, "id": 0, "digest": "0000000000000000", "text": "Hello"}\n'
+    out.write_bytes(2 * line)
+    with pytest.raises(InvalidRequestError, match="in it twice"):
+        run(source, out, client=client)
 
 
 def test_two_answers_to_one_prompt_are_refused(files, client):

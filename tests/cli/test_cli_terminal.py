@@ -13,7 +13,7 @@ from screen import Screen
 
 from qwen25 import Note, Progress, Queued, Started, Step
 from qwen25.cli.output import PlainOutput, output_for
-from qwen25.cli.terminal import write_stderr
+from qwen25.cli.terminal import truncate, write_stderr
 from qwen25.testing import Drop, FakeSpace, Gate, Hang, Replace
 
 pytest.importorskip("pty")
@@ -49,6 +49,20 @@ def is_safe(text):
     """Nothing is left that a terminal obeys, but for newlines and what the command itself uses."""
     text = re.sub(r"\x1b\[(\d+A|[0-9;]*m|2?K|J)", "", text.replace("\r\n", "\n")).replace("\r", "")
     return not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+
+
+@pytest.mark.parametrize(
+    "text, columns, shown",
+    [
+        ("abcdef", 4, "abcd"),
+        ("\u65e5\u672c\u8a9e", 4, "\u65e5\u672c"),
+        ("\uff21\uff22\uff23", 5, "\uff21\uff22"),
+        ("a\u65e5\u672c", 4, "a\u65e5"),
+        ("a\n b", 4, "a b"),
+    ],
+)
+def test_a_wide_character_takes_two_columns(text, columns, shown):
+    assert truncate(text, columns) == shown
 
 
 def test_a_standard_error_that_cannot_be_written_changes_nothing(monkeypatch):

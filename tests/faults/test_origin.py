@@ -101,6 +101,27 @@ def test_a_redirect_with_a_trick_is_told_and_not_followed(where, location):
         assert "/x" not in paths
 
 
+MOVED = Reply(307, headers={"Location": "/config?moved"})
+
+
+@pytest.mark.parametrize("moves, answered", [(3, True), (4, False)])
+def test_a_configuration_may_move_three_times(moves, answered):
+    with FakeSpace(config=moves * [MOVED]) as space, Client(space.url, max_retries=0) as client:
+        if answered:
+            assert client.complete("Hi") == "Hello world"
+        else:
+            with pytest.raises(qwen25.ProtocolError, match="in a circle"):
+                client.complete("Hi")
+            assert len(space.requests) == 4
+
+
+def test_a_query_that_ends_like_the_configurations_path_moves_nothing():
+    moved = Reply(307, headers={"Location": "/config?next=/config"})
+    with FakeSpace(config=[moved]) as space, Client(space.url, max_retries=0) as client:
+        assert client.complete("Hi") == "Hello world"
+        assert client.space.url == space.url
+
+
 @pytest.mark.parametrize("options", [{}, {"token": "hf_mine", "headers": {"X-Key": "k"}}])
 def test_a_host_and_a_path_that_are_not_ascii_are_asked(options):
     """Through a proxy, which sees what is asked."""

@@ -65,6 +65,8 @@ def test_the_servers_own_wait_is_the_least():
 def test_a_wait_beyond_the_time_that_is_left_is_not_begun():
     error = errors.RateLimitError("x", status=429, retry_after=17.0)
     assert Retries(1).delay(error, left=16.0) is None
+    assert Retries(1).delay(error, left=17.0) is None
+    assert Retries(1).delay(error, left=17.5) is not None
 
 
 def test_the_wait_of_a_long_outage_stays_at_its_cap():
