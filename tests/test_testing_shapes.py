@@ -6,7 +6,13 @@ import json
 import pytest
 from clocks import QuickClock
 
-from qwen25 import Client, GenerationError, InvalidRequestError, TimedOutError
+from qwen25 import (
+    Client,
+    GenerationError,
+    InvalidRequestError,
+    SpaceUnavailableError,
+    TimedOutError,
+)
 from qwen25.events import Note
 from qwen25.testing import Delay, Drop, Fail, FakeSpace, Gate, Hang, Replace, Reply
 from qwen25.testing.layouts import LAYOUTS, PRO
@@ -220,6 +226,28 @@ def test_a_session_with_a_turn_that_broke_off_is_not_asked_again(name, model):
         conversation = break_off(space)
         with pytest.raises(InvalidRequestError):
             conversation.send("And now?")
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_a_turn_that_a_session_has_is_not_sent_again_when_its_stream_fails(name, model):
+    with FakeSpace(model, shape=name) as space:
+        talk = Client(space.url).conversation()
+        talk.send("One?")
+        space.data = [Reply(503)]
+        with pytest.raises(SpaceUnavailableError):
+            talk.send("Two?")
+        assert sum(request.path.endswith("/join") for request in space.requests) == 2
+
+
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_a_space_that_was_rewired_is_not_taken_to_know_a_session(name, model):
+    with FakeSpace(model, shape=name) as space:
+        talk = Client(space.url).conversation()
+        talk.send("One?")
+        space.fn_index += 1
+        with pytest.raises(InvalidRequestError, match="keeps the turns in its own session"):
+            talk.send("Two?")
     assert len(model.asked) == 1
 
 
