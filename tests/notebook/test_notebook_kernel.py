@@ -38,6 +38,22 @@ def test_a_stream_is_shown_while_it_is_written_and_stays(kernel):
     assert cell.printed == ""
 
 
+def test_an_answer_needs_no_more_of_a_front_end_than_the_docs_say(kernel):
+    """The table in docs/notebooks.md: two types of content, and updates by a `display_id`."""
+    gate = Gate()
+    with FakeSpace(["Hel", gate, "lo"]) as space:
+        cell = kernel.start(asking(space))
+        cell.until(lambda cell: cell.displays and cell.text == "Hel")
+        gate.set()
+        cell.result()
+    assert cell.kinds - {"status", "execute_input"} == {"display_data", "update_display_data"}
+    assert {frozenset(content) for _, content in cell.updates} == {
+        frozenset({"text/markdown", "text/plain"})
+    }
+    (name,) = cell.displays
+    assert isinstance(name, str)
+
+
 def test_what_came_is_shown_also_when_nothing_comes_after_it(kernel):
     """Two pieces at once, of which the second is too soon for an update of its own."""
     gate = Gate()

@@ -133,7 +133,7 @@ _PYTHON = {
     "mistune with directives": _mistune_directives,
     "nbconvert": _nbconvert,
 }
-_NODE = ("jupyterlab", "marked", "markdown-it", "markdown-it with plugins")
+_NODE = ("jupyterlab", "marked", "VS Code", "markdown-it", "markdown-it with plugins")
 NAMES = (*_PYTHON, *_NODE)
 
 

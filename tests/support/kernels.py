@@ -29,6 +29,8 @@ class Cell:
         #: What is displayed, by `display_id`.
         self.displays = {}
         self.printed = ""
+        #: The kinds of all messages.
+        self.kinds = set()
         #: The messages that say how a cell failed.
         self.errors = []
         self._idle = False
@@ -58,6 +60,7 @@ class Cell:
         if message["parent_header"].get("msg_id") != self._id:
             return
         kind, content = message["msg_type"], message["content"]
+        self.kinds.add(kind)
         if kind in ("display_data", "update_display_data"):
             name = content["transient"].get("display_id")
             assert (kind == "update_display_data") == (name in self.displays)

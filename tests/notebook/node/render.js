@@ -1,6 +1,7 @@
 // Reads lines of JSON, each a text; writes a line of JSON for each: HTML by the converter's name.
 // All precautions of the converters are switched off.
 import { createInterface } from "node:readline";
+import vscodeMath from "@vscode/markdown-it-katex";
 import MarkdownIt from "markdown-it";
 import abbr from "markdown-it-abbr";
 import attrs from "markdown-it-attrs";
@@ -25,7 +26,23 @@ function markdownIt() {
 }
 
 const escaped = (tex) => tex.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-const code = markdownIt().use(taskLists);
+// The options of VS Code's outputs: links by their scheme only, the name of a block's language as
+// an attribute, and its own plugin for formulas, with all that this can be told to read.
+const vscode = markdownIt()
+  .use(vscodeMath.default, {
+    globalGroup: true,
+    enableBareBlocks: true,
+    enableFencedBlocks: true,
+    katex: { renderToString: escaped },
+  })
+  .set({
+    highlight(text, language) {
+      const { escapeHtml } = vscode.utils;
+      return `<div title="${escapeHtml(language)}">${escapeHtml(text)}</div>`;
+    },
+  });
+vscode.linkify.set({ fuzzyLink: false });
+const tasks = markdownIt().use(taskLists);
 const everything = markdownIt()
   .use(frontMatter, () => {})
   .use(deflist)
@@ -45,7 +62,8 @@ const converters = {
     return replaceMath(lab.parse(parts.text), parts.math);
   },
   marked: (text) => marked.parse(text),
-  "markdown-it": (text) => code.render(text),
+  "VS Code": (text) => vscode.render(text),
+  "markdown-it": (text) => tasks.render(text),
   "markdown-it with plugins": (text) => everything.render(text),
 };
 
