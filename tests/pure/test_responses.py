@@ -47,6 +47,8 @@ REFUSALS = [
     (307, b"", {"Location": "https://elsewhere.example/x"}, qwen25.ProtocolError, "elsewhere.example", {}),
     (307, b"", {"Location": "/other"}, qwen25.ProtocolError, "a.example", {}),
     (301, b"", {"Location": "http://[::1"}, qwen25.ProtocolError, "no address", {}),
+    (199, b"", {}, qwen25.ProtocolError, "199", {}),
+    (300, b"", {}, qwen25.ProtocolError, "300", {}),
     (304, b"", {}, qwen25.ProtocolError, "304", {}),
     (102, b"", {}, qwen25.ProtocolError, "102", {}),
     (103, b"", {}, qwen25.ProtocolError, "103", {}),
