@@ -184,6 +184,16 @@ def test_ctrl_d_leaves(chat):
         assert process.end() == 0
 
 
+def test_a_failure_that_a_person_has_seen_is_no_failure_of_the_chat(chat):
+    with FakeSpace(echo, first=[Fail("no memory")]) as space:
+        process = chat(space)
+        process.type("one\n")
+        process.until("no memory")
+        process.until(">>> ")
+        process.type("\x04")
+        assert process.end() == 0
+
+
 def test_ctrl_c_twice_leaves_and_once_does_not(chat):
     with FakeSpace(echo) as space:
         process = chat(space)

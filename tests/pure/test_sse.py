@@ -24,6 +24,7 @@ def messages(*chunks):
         pytest.param(b'data: {"a": 1}\n\ndata: {"a": 2}\n\n', id="LF"),
         pytest.param(b'data: {"a": 1}\r\n\r\ndata: {"a": 2}\r\n\r\n', id="CRLF"),
         pytest.param(b'data: {"a": 1}\r\rdata: {"a": 2}\r\r', id="CR"),
+        pytest.param(b'data: {"a": 1}\r\n\ndata: {"a": 2}\r\n\n', id="CRLF and LF"),
         pytest.param(b'\xef\xbb\xbfdata: {"a": 1}\n\ndata: {"a": 2}\n\n', id="byte order mark"),
         pytest.param(b': hello\n\ndata: {"a": 1}\n\n: x\ndata: {"a": 2}\n\n', id="comments"),
         pytest.param(b'data:{"a": 1}\n\n\n\n\ndata:  {"a": 2} \n\n', id="blanks"),
