@@ -44,6 +44,35 @@ def test_a_change_is_painted_although_nothing_comes_after_it():
     assert len(board.threads) == 2
 
 
+def test_a_change_that_comes_while_the_thread_ends_is_painted():
+    board, second = Board(), threading.Event()
+
+    class LateLock:
+        """Just before the first release something changes."""
+
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.acquire = self.lock.acquire
+            self.late = ["late"]
+
+        def release(self):
+            while self.late:
+                board.text = self.late.pop()
+                updater.changed()
+            self.lock.release()
+
+    def update():
+        board.update()
+        if board.text == "late":
+            second.set()
+
+    updater = LiveUpdater(update, every=0, share=0)
+    updater._running = LateLock()
+    with updater:
+        updater.changed()
+        assert second.wait(SECONDS)
+
+
 def test_nobody_waits_for_the_painting_and_the_last_is_painted():
     board = Board()
     board.may_end.clear()

@@ -360,6 +360,19 @@ def test_a_number_beyond_all_limits_is_none(number):
     )
 
 
+def test_an_answer_that_was_rewritten_stays_one_that_was():
+    decoder = started("Hello")
+    decoder.feed(generating([["replace", [0, 1], "Bye a\ud800b"]]))
+    assert decoder.rewritten
+    assert decoder.feed(generating([["replace", [0], ["Hi", "Bye a\ud800b!"]]])) == "!"
+    assert decoder.rewritten
+
+
+def test_the_first_place_in_the_queue_is_zero():
+    told = started().feed({"msg": "estimation", "rank": 0, "queue_size": 1, "rank_eta": None})
+    assert told == Queued(0, 1, None)
+
+
 def test_texts_of_events_have_no_surrogates():
     note = started().feed({"msg": "log", "level": "info", "log": "a\ud800 \ud83d\ude00"})
     assert note == Note("info", f"a{HALF} \U0001f600")
