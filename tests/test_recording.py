@@ -26,6 +26,7 @@ from qwen25.testing import (
     NotRecordedError,
     Raw,
     record,
+    recording,
     replay,
 )
 
@@ -138,6 +139,17 @@ def test_a_missing_file_says_how_to_record_it(file):
     with pytest.raises(NotRecordedError, match="There is no .*answers.json.*Record it"):
         with replay(file):
             pass
+
+
+def test_a_file_that_is_too_large_is_refused(file, monkeypatch):
+    monkeypatch.setattr(recording, "_MOST_BYTES", 2 << 20)
+    content = b'{"form": 1, "spaces": {}}'
+    file.write_bytes(content + b" " * ((2 << 20) - len(content)))
+    with replay(file):
+        pass
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(InvalidRequestError, match="it has more than 2 MiB"), replay(file):
+        pass
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"form": 2}', '{"form": 1, "spaces": []}'])

@@ -107,6 +107,7 @@ def test_an_unknown_size_is_refused_with_the_sizes_there_are():
             ["q-q4_k_m.gguf"],
             id="whole rather than parts",
         ),
+        pytest.param(["b-q4_k_m.gguf", "a-q4_k_m.gguf"], ["a-q4_k_m.gguf"], id="one of two"),
         pytest.param(["q-q4_k_m-00001-of-00002.gguf"], [], id="a part is missing"),
         pytest.param(["q-q8_0.gguf", "README.md"], [], id="another quantization"),
         pytest.param([], [], id="empty"),
