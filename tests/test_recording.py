@@ -26,7 +26,6 @@ from qwen25.testing import (
     NotRecordedError,
     Raw,
     record,
-    recording,
     replay,
 )
 
@@ -142,7 +141,7 @@ def test_a_missing_file_says_how_to_record_it(file):
 
 
 def test_a_file_that_is_too_large_is_refused(file, monkeypatch):
-    monkeypatch.setattr(recording, "_MOST_BYTES", 2 << 20)
+    monkeypatch.setattr("qwen25.testing.recording._MOST_BYTES", 2 << 20)
     content = b'{"form": 1, "spaces": {}}'
     file.write_bytes(content + b" " * ((2 << 20) - len(content)))
     with replay(file):

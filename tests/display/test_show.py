@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from qwen25 import Queued, Text
-from qwen25.display.cell import show
+from qwen25.display.cell import _CellOutput, show
 from qwen25.display.transcript import markdown_transcript, transcript
 
 
@@ -54,3 +54,10 @@ def test_a_transcript_has_no_lone_surrogate():
     messages = [{"role": "user", "content": "a\ud800"}]
     assert transcript("b\udfff", messages) == "System: b\ufffd\n\nUser: a\ufffd"
     assert markdown_transcript(None, messages) == "**User**\n\na\ufffd"
+
+
+def test_an_empty_answer_makes_no_output_in_a_cell():
+    shown = []
+    with _CellOutput(shown.append) as output:
+        output.write("")
+    assert shown == []

@@ -133,6 +133,32 @@ def test_a_request_without_end_is_cut_off(space):
     assert answer.status_code == 413
 
 
+def test_a_sender_that_never_ends_is_read_up_to_a_limit():
+    read, sent = [], []
+
+    async def receive():
+        read.append(1 << 20)
+        assert len(read) < 100
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
+
+    async def send(message):
+        sent.append(message.get("status", "text"))
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join"}
+    scope["headers"] = [(b"host", b"127.0.0.1")]
+    asyncio.run(guard.Guard(None, "127.0.0.1")(scope, receive, send))
+    assert sent == [413, "text"]
+    assert sum(read) == 16 * guard.LARGEST_REQUEST + (1 << 20)
+
+
+@pytest.mark.parametrize("part", [{"type": "image", "url": "http://a.example/"}, {"type": None}])
+def test_a_part_of_another_type_than_text_is_refused_without_a_path_too(part):
+    guard.check_body(json.dumps([{"type": "text", "text": "Hi"}]).encode())
+    with pytest.raises(guard.Refused) as caught:
+        guard.check_body(json.dumps([part]).encode())
+    assert caught.value.status == 403
+
+
 def test_a_request_is_read_to_its_end_before_it_is_refused():
     """A connection that closes on a sender is reset, and the answer is lost."""
     events = []
