@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -24,7 +23,6 @@ import qwen25
 import qwen25.aio.bridge
 from qwen25 import Client, Note, Queued, Started, Text
 from qwen25.aio import AsyncClient
-from qwen25.aio.bridge import Bridge
 from qwen25.client.map import MapRun
 from qwen25.testing import Drop, Fail, FakeSpace, Gate, Hang, Repeat, Replace, Reply
 
@@ -1065,23 +1063,3 @@ def test_a_map_that_waits_for_a_busy_space_is_ended_too(monkeypatch):
 
     with FakeSpace(join=Reply(429, b"", {"Retry-After": "50"})) as space:
         run(main(space))
-
-
-def test_a_bridge_that_failed_is_freed_without_the_collector():
-    def work(put):
-        raise ValueError("no")
-
-    async def fail():
-        bridge = Bridge(work)
-        with pytest.raises(ValueError):
-            async for _ in bridge.items():
-                pass
-        await bridge.wait()
-        return weakref.ref(bridge)
-
-    gc.collect()
-    gc.disable()
-    try:
-        assert asyncio.run(fail())() is None
-    finally:
-        gc.enable()

@@ -174,3 +174,8 @@ def test_completions_have_text_in_their_chunks():
     assert chunks.piece(1, "Hi")["choices"][0]["text"] == "Hi"
     assert chunks.end(1, "length")["choices"][0]["text"] == ""
     assert "usage" not in chunks.piece(0, "Hi")
+
+
+def test_what_may_begin_any_of_several_stops_is_held_back():
+    cut = Cut(["ab", "zz"])
+    assert (cut.feed("xa"), cut.feed("b"), cut.done) == ("x", "", True)
