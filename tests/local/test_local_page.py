@@ -19,5 +19,5 @@ def test_the_page_answers_and_asks_for_nothing_that_is_refused(space, tmp_path):
         page.until(lambda: page.all(box)[-1].is_enabled())
         page.all(box)[-1].send_keys("What is the capital of France?\n")
         page.until(lambda: "capital of France is Paris" in page.text)
-        refused = [line for line in page.complaints() if " 40" in line or " 42" in line]
+        refused = [line for line in page.complaints() if "with a status of 4" in line]
     assert not refused
