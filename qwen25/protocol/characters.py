@@ -10,7 +10,7 @@ from ..control_characters import escape_controls
 #: What stands in the place of something that is no character.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 #: The most characters of a reason that are shown.
 _REASON_LIMIT = 1_000
 
@@ -20,7 +20,7 @@ def join_surrogates(text: str) -> str:
 
     JSON can carry half a pair (`"\\ud83d"`), but no file and no terminal takes it.
     """
-    if text.isascii() or not _SURROGATE.search(text):
+    if text.isascii() or not re.search(_SURROGATE, text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -16,7 +16,7 @@ from .prompt import Message
 Path = List[Union[str, int]]
 
 #: How Gradio's API for a chat tells of a component in an answer: by what Python calls it.
-_COMPONENT = re.compile(r"<gradio\.components\.(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>")
+_COMPONENT = r"<gradio\.components\.(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>"
 #: Deeper than this no known app nests what it says.
 _DEEPEST = 8
 #: Parts of one answer that are read, at most: each message reads them all again.
@@ -185,7 +185,9 @@ class _Parts:
         if content is None:
             return
         if isinstance(content, str):
-            component = _COMPONENT.fullmatch(content) if content.startswith("<gradio.") else None
+            component = (
+                re.fullmatch(_COMPONENT, content) if content.startswith("<gradio.") else None
+            )
             if component:
                 self._others.append(component.group(1).lower())
             elif self._tags:

@@ -53,7 +53,7 @@ def read_messages(
     # raw_decode leaves out what json.loads does around it for every text.
     decode = json.JSONDecoder().raw_decode
     foreign: List[bool] = []
-    blocks = _whole_events(_watched(chunks, foreign), check_time)
+    blocks = _whole_events(chunks, check_time, foreign)
     others: List[_Bytes] = []
     try:
         while True:
@@ -83,56 +83,60 @@ def read_messages(
         ) from error
 
 
-def _watched(chunks: Iterable[bytes], foreign: List[bool]) -> Iterator[bytes]:
-    """Hand on the chunks, and note when reading them fails: that says nothing of an event.
+def _whole_events(
+    chunks: Iterable[bytes], check_time: CheckTime, foreign: List[bool]
+) -> Iterator[_Bytes]:
+    """Cut a stream only where an event ends.
 
-    It may be the user's own signal handler that has raised.
+    sseclient-py takes half an event at the end of a stream for a whole one, and is slow at
+    stitching; blocks of whole events spare it both.
+
+    Args:
+        foreign: Gets an item when reading the chunks fails: that says nothing of an event. It may
+            be the user's own signal handler that has raised.
     """
+    pending = bytearray()
+    searched = 0
+    after_return = False
     try:
-        yield from chunks
+        for chunk in _without_bom(chunks):
+            if after_return or b"\r" in chunk:
+                after_return, chunk = chunk.endswith(b"\r"), _with_newlines(chunk, after_return)
+            if not pending and chunk.endswith(b"\n\n"):
+                # No look at the time: a read of the socket has looked, and is not larger.
+                yield chunk
+                continue
+            check_time()
+            pending += chunk
+            # Few chunks of a large event have a line's end, and those are found quickly.
+            cut = pending.rfind(b"\n\n", searched) + 2 if b"\n" in chunk else 1
+            if cut > 1:
+                block, pending = pending, pending[cut:]
+                del block[cut:]
+                yield block
+                del block
+            elif len(pending) > EVENT_LIMIT:
+                raise ProtocolError(
+                    f"The Space sent an event of more than {EVENT_LIMIT // 1024**2} MiB.",
+                    hint="This is not an answer; look at the Space in a browser.",
+                )
+            searched = max(0, len(pending) - 1)
     except Exception:
         foreign.append(True)
         raise
 
 
-def _whole_events(chunks: Iterable[bytes], check_time: CheckTime) -> Iterator[_Bytes]:
-    """Cut a stream only where an event ends.
-
-    sseclient-py takes half an event at the end of a stream for a whole one, and is slow at
-    stitching; blocks of whole events spare it both.
-    """
-    pending = bytearray()
-    searched = 0
-    for chunk in _with_newlines(_without_bom(chunks)):
-        check_time()
-        if not pending and chunk.endswith(b"\n\n"):
-            yield chunk
-            continue
-        pending += chunk
-        # Few chunks of a large event have a line's end, and those are found quickly.
-        cut = pending.rfind(b"\n\n", searched) + 2 if b"\n" in chunk else 1
-        if cut > 1:
-            block, pending = pending, pending[cut:]
-            del block[cut:]
-            yield block
-            del block
-        elif len(pending) > EVENT_LIMIT:
-            raise ProtocolError(
-                f"The Space sent an event of more than {EVENT_LIMIT // 1024**2} MiB.",
-                hint="This is not an answer; look at the Space in a browser.",
-            )
-        searched = max(0, len(pending) - 1)
-
-
 def _usual(blocks: Iterator[_Bytes], others: List[_Bytes]) -> Iterator[bytes]:
     """Hand on blocks of short events of one line, up to the first block of `others`."""
     for block in blocks:
-        events = block.count(b"\n\ndata:") + 1
-        usual = block.startswith(b"data:") and block.count(b"\n") == 2 * events
-        if not usual or len(block) > _USUAL_SIZE:
+        size = len(block)
+        usual = block.startswith(b"data:") and size <= _USUAL_SIZE
+        if usual and block.find(b"\n") != size - 2:  # more than one event of one line
+            usual = block.count(b"\n") == 2 * (block.count(b"\n\ndata:") + 1)
+        if not usual:
             others.append(block)
             return
-        yield bytes(block)
+        yield block if block.__class__ is bytes else bytes(block)
 
 
 def _data(block: _Bytes, check_time: CheckTime) -> Iterator[Tuple[str, int, int]]:
@@ -180,19 +184,11 @@ def _data(block: _Bytes, check_time: CheckTime) -> Iterator[Tuple[str, int, int]
         raise failure
 
 
-def _with_newlines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _with_newlines(chunk: bytes, after_return: bool) -> bytes:
     """End each line by a newline, where a stream may also have CR, or both."""
-    after_return = False
-    for chunk in chunks:
-        if after_return and chunk.startswith(b"\n"):
-            chunk = chunk[1:]
-            after_return = False
-        if b"\r" in chunk:
-            after_return = chunk.endswith(b"\r")
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        elif chunk:
-            after_return = False
-        yield chunk
+    if after_return and chunk.startswith(b"\n"):
+        chunk = chunk[1:]
+    return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:

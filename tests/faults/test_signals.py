@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import signal
 import socket
 import ssl
@@ -36,6 +37,8 @@ KINDS = [
 @pytest.fixture(scope="module", autouse=True)
 def imports():
     """What is imported late: pytest, which rewrites it, swallows what a handler raises there."""
+    with contextlib.suppress(ImportError):  # without PySocks
+        importlib.import_module("urllib3.contrib.socks")
     with FakeSpace() as space, Client(space.url) as client:
         client.complete("Hi")
 
