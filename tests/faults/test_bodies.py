@@ -211,3 +211,16 @@ def test_a_change_of_the_protocol_is_no_answer():
         with Client(f"http://127.0.0.1:{port}", timeout=5, max_retries=0) as client:
             with pytest.raises(qwen25.ProtocolError, match="101"):
                 client.complete("Hi")
+
+
+@pytest.mark.parametrize("more, answered", [(0, True), (1, False)])
+def test_a_body_may_be_as_large_as_its_limit(monkeypatch, more, answered):
+    monkeypatch.setattr("qwen25.transport.body.BODY_LIMIT", 1 << 20)
+    with FakeSpace() as space, Client(space.url, max_retries=0) as client:
+        wiring = json.dumps(space.wiring()).encode()
+        space.config = Reply(200, wiring + b" " * ((1 << 20) + more - len(wiring)))
+        if answered:
+            assert client.complete("Hi") == "Hello world"
+        else:
+            with pytest.raises(qwen25.ProtocolError, match="more than 1 MiB"):
+                client.complete("Hi")
