@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import signal
 import socket
 import ssl
 import zlib
@@ -210,8 +211,6 @@ def _is_library(path: str) -> bool:
 
 def _signal_handlers() -> Set[CodeType]:
     codes: Set[CodeType] = set()
-    import signal  # not at the top: only an error needs it
-
     for number in signal.Signals:
         handler = signal.getsignal(number)
         handler = getattr(handler, "func", handler)  # of functools.partial
