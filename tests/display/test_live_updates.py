@@ -1,7 +1,6 @@
 """Updates from a thread: the newest state soon, the last one surely, and no waiting for them."""
 
 import contextvars
-import linecache
 import os
 import signal
 import subprocess
@@ -132,25 +131,15 @@ def test_no_thread_is_left():
     assert set(threading.enumerate()) <= before
 
 
-def in_its_module(code):
-    return code.co_filename.endswith("live.py")
-
-
-def in_its_module_or_the_start_of_a_thread(code):
-    return in_its_module(code) or code.co_filename == threading.__file__
-
-
-def interrupted_at(number, is_meant=in_its_module):
-    """Use an updater, with a Ctrl-C at a line of some; whether there are that many lines."""
+def interrupted_at(number):
+    """Use an updater, with a Ctrl-C at a line of its module; whether there are that many lines."""
     lines = 0
 
     def trace(frame, event, _):
         nonlocal lines
-        if not is_meant(frame.f_code):
+        if not frame.f_code.co_filename.endswith("live.py"):
             return None
-        # Signals are not looked for between the end of a `with` block and the release of its lock.
-        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        if event == "line" and not source.startswith("with "):
+        if event == "line":
             lines += 1
             if lines == number:
                 raise KeyboardInterrupt
@@ -162,19 +151,17 @@ def interrupted_at(number, is_meant=in_its_module):
         with LiveUpdater(lambda: None, every=0.001, share=0) as updater:
             updater.changed()
             updater.changed()
-    # Python's threading makes a RuntimeError of one that comes before a thread is known to it.
-    except (KeyboardInterrupt, RuntimeError):
+    except KeyboardInterrupt:
         return True
     finally:
         sys.settrace(before)
     return False
 
 
-@pytest.mark.parametrize("is_meant", [in_its_module, in_its_module_or_the_start_of_a_thread])
-def test_an_interrupt_at_any_line_leaves_no_thread(is_meant):
+def test_an_interrupt_at_any_line_leaves_no_thread():
     before = set(threading.enumerate())
     number = 1
-    while interrupted_at(number, is_meant):
+    while interrupted_at(number):
         number += 1
         for thread in set(threading.enumerate()) - before:
             if thread.is_alive():
