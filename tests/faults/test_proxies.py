@@ -132,6 +132,9 @@ def test_the_limits_hold_through_a_proxy(scheme, target, handle, limit):
         assert quickest(run, TOTAL + GRACE) < TOTAL + GRACE
 
 
+# A socket that is shut down just before Python's TLS takes it is left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize(("scheme", "target", "handle"), SLOW)
 def test_closing_wakes_a_thread_that_waits_for_a_proxy(scheme, target, handle):
     reached = threading.Event()
