@@ -14,6 +14,7 @@ from servers import (
     PATIENT,
     front,
     greet,
+    may_leave_a_socket_of_tls,
     server,
     socks_proxy,
     tls,
@@ -132,9 +133,7 @@ def test_the_limits_hold_through_a_proxy(scheme, target, handle, limit):
         assert quickest(run, TOTAL + GRACE) < TOTAL + GRACE
 
 
-# A socket that is shut down just before Python's TLS takes it is left to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@may_leave_a_socket_of_tls
 @pytest.mark.parametrize(("scheme", "target", "handle"), SLOW)
 def test_closing_wakes_a_thread_that_waits_for_a_proxy(scheme, target, handle):
     reached = threading.Event()
@@ -157,9 +156,7 @@ def test_closing_wakes_a_thread_that_waits_for_a_proxy(scheme, target, handle):
         assert not asking.is_alive()
 
 
-# A socket that is shut down just before Python's TLS takes it is left to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@may_leave_a_socket_of_tls
 @pytest.mark.parametrize(("scheme", "target", "handle"), SLOW)
 def test_cancelling_a_task_ends_its_thread_that_waits_for_a_proxy(scheme, target, handle):
     reached = threading.Event()

@@ -11,7 +11,7 @@ import ssl
 
 import pytest
 import requests
-from servers import server
+from servers import may_leave_a_socket_of_tls, server
 
 import qwen25
 from qwen25 import Client
@@ -115,9 +115,7 @@ PLACES = [full_backlog, silent_handshake, silent_proxy, silent_tunnel]
 PLACES += [silent_config, silent_stream, own_session]
 
 
-# Python's own handshake of TLS may leave its socket to the garbage collector then.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@may_leave_a_socket_of_tls
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_signal_handler_raises_comes_out_as_it_is(kind, place):

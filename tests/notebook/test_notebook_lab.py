@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import queue
-import shutil
-import subprocess
-import sys
-import threading
 
 import pytest
-import requests
 from attacks import ATTACKS
-from kernels import PATIENCE, environment
+from browser import PATIENCE, chromium, missing
+from notebook_servers import has_idle_kernel, jupyterlab
 
 from qwen25.testing import FakeSpace, Gate, Hang
 
-NEEDED = [name for name in ("jupyterlab", "selenium") if not importlib.util.find_spec(name)]
-NEEDED += [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+NEEDED = missing() + [name for name in ("jupyterlab",) if not importlib.util.find_spec(name)]
 
 pytestmark = [
     pytest.mark.skipif(bool(NEEDED), reason=f"not installed: {', '.join(NEEDED)}"),
@@ -26,64 +20,26 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-OPTIONS = """
-    --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync --window-size=1000,800
-""".split()
-
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A running JupyterLab: its address, and the directory of its notebooks."""
     home, work = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("work")
-    options = "--no-browser --allow-root --ip=127.0.0.1 --port=0 --ServerApp.token=seen".split()
-    # It would ask whether to fetch its news, in front of what is looked at here.
-    settings = home / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options],
-        cwd=work,
-        env=environment(home, no_proxy="127.0.0.1"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    # Somebody has to read what it says, or it waits.
-    said = queue.SimpleQueue()
-    reader = threading.Thread(target=lambda: [said.put(line) for line in server.stderr])
-    reader.start()
-    try:
-        line = ""
-        while "http://127.0.0.1:" not in line:
-            line = said.get(timeout=PATIENCE)
-        yield line[line.index("http://") :].split("/lab")[0].rstrip("/"), work
-    finally:
-        server.terminate()
-        try:
-            server.wait(PATIENCE / 2)
-        except subprocess.TimeoutExpired:
-            # Its kernels look whether it is there, and end by themselves.
-            server.kill()
-            server.wait(PATIENCE)
-        reader.join()
-        server.stderr.close()
-
-
-def _is_ready(kernel):
-    return kernel["connections"] and kernel["execution_state"] == "idle"
+    with jupyterlab(home, work) as address:
+        yield address, work
 
 
 class Page:
     """A notebook that is open in JupyterLab."""
 
-    def __init__(self, driver, address, name):
-        self._driver = driver
-        driver.get(f"{address}/doc/tree/{name}?token=seen")
+    def __init__(self, page, address, name):
+        #: What a script says that runs in the page.
+        self.ask = page.run
+        self.all = page.all
+        self.until = page.until
+        page.get(f"{address}/doc/tree/{name}?token=seen")
         # Its kernel runs, and the page is connected to it.
-        kernels = f"{address}/api/kernels?token=seen"
-        self.until(lambda: any(map(_is_ready, requests.get(kernels, timeout=PATIENCE).json())))
+        self.until(lambda: has_idle_kernel(address))
         self.until(lambda: self.all(".jp-Notebook-ExecutionIndicator[data-status=idle]"))
 
     def run(self):
@@ -102,38 +58,11 @@ class Page:
         cell = self.all(".jp-CodeCell")[number]
         return "\n".join(area.text for area in self.all(".jp-OutputArea-output", cell))
 
-    def ask(self, script):
-        """What a script says that runs in the page."""
-        return self._driver.execute_script(script)
-
-    def all(self, selector, inside=None):
-        """The elements that a CSS selector finds."""
-        return (inside or self._driver).find_elements("css selector", selector)
-
-    def until(self, predicate):
-        """Wait for something to become true of the page."""
-        from selenium.common.exceptions import WebDriverException
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        # An output that is updated is taken out of the page, and another one put in: what was
-        # found a moment ago may be gone.
-        passing = [WebDriverException, IndexError]
-        wait = WebDriverWait(self._driver, PATIENCE, 0.1, ignored_exceptions=passing)
-        return wait.until(lambda driver: predicate())
-
 
 @pytest.fixture
 def open_notebook(lab, tmp_path, request):
     """Opens a notebook of these cells in Chromium."""
-    from selenium import webdriver
-
     address, work = lab
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):
-        options.add_argument(option)
-    options.binary_location = shutil.which("chromium")
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options, service)
 
     def open_notebook(*cells):
         name = f"{request.node.name}.ipynb"
@@ -154,10 +83,10 @@ def open_notebook(lab, tmp_path, request):
             "nbformat_minor": 5,
         }
         (work / name).write_text(json.dumps(notebook))
-        return Page(driver, address, name)
+        return Page(page, address, name)
 
-    yield open_notebook
-    driver.quit()
+    with chromium(tmp_path / "chromium") as page:
+        yield open_notebook
 
 
 def asking(space):

@@ -47,9 +47,9 @@ class Page:
         self.get = driver.get
         self.run = driver.execute_script
 
-    def all(self, selector):
-        """The elements that a CSS selector finds."""
-        return self._driver.find_elements("css selector", selector)
+    def all(self, selector, inside=None):
+        """The elements that a CSS selector finds, in the page or in one of its elements."""
+        return (inside or self._driver).find_elements("css selector", selector)
 
     @property
     def text(self):

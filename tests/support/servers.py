@@ -9,9 +9,18 @@ import struct
 import threading
 from pathlib import Path
 
+import pytest
+
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 #: Seconds that no test comes near.
 PATIENT = 30
+
+
+def may_leave_a_socket_of_tls(test):
+    """Mark a test after which the garbage collector may close a socket of Python's TLS."""
+    for warning in (":pytest.PytestUnraisableExceptionWarning", "unclosed:ResourceWarning"):
+        test = pytest.mark.filterwarnings(f"ignore:{warning}")(test)
+    return test
 
 
 @contextlib.contextmanager
