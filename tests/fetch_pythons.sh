@@ -58,7 +58,8 @@ fetch() {
     works
 }
 
-if works || { mkdir -p "${folder%/*}" && fetch; } >"$folder.log" 2>&1; then
+mkdir -p "${folder%/*}" || true
+if works || fetch >"$folder.log" 2>&1; then
     echo "$folder/bin"
 else
     echo "Python ${versions// / and } could not be fetched, see $folder.log" >&2

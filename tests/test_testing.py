@@ -6,8 +6,10 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -39,6 +41,7 @@ from qwen25.testing import (
     Reply,
     Reset,
 )
+from qwen25.testing.answer import Dialect
 
 pytest_plugins = ["pytester"]
 
@@ -874,6 +877,32 @@ def test_a_client_that_leaves_is_noticed_at_once(step: Any) -> None:
         space.wait_for(lambda: space.left == 1)
         assert time.monotonic() - began < SECONDS / 2
         space.wait_for(lambda: space.open_connections == space.open_streams == 0)
+
+
+def test_a_client_that_has_its_answer_need_not_read_the_end_of_the_stream(monkeypatch: Any) -> None:
+    gone = threading.Event()
+    encode = Dialect.event
+
+    def late(dialect: Dialect, message: str, *more: Any, **fields: Any) -> Any:
+        if message == "close_stream":
+            assert gone.wait(SECONDS)
+        return encode(dialect, message, *more, **fields)
+
+    monkeypatch.setattr(Dialect, "event", late)
+    with fake("Hello", Fail("Out of memory")) as caller:
+        caller.join().read()
+        stream = caller.listen()
+        while read_event(stream)["msg"] != "process_completed":
+            pass
+        # A reset, so that the server's very next write fails.
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        assert caller.http.sock is not None
+        caller.http.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        caller.http.close()
+        stream.close()
+        gone.set()
+        caller.space.wait_for(lambda: caller.space.open_connections == 0)
+        assert caller.space.left == 0
 
 
 def test_what_never_holds_is_waited_for_no_longer_than_the_timeout() -> None:

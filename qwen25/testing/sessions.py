@@ -25,11 +25,14 @@ class Joined(NamedTuple):
     ticket: Ticket
 
 
-class Session(NamedTuple):
+class Session:
     """What was joined under one `session_hash`: all of it goes over one stream."""
 
-    joined: Deque[Joined]
-    replica: Optional[str]
+    def __init__(self, replica: Optional[str]) -> None:
+        self.joined: Deque[Joined] = deque()
+        self.replica = replica
+        #: All that was joined has been answered, and the end of the stream is all that is to come.
+        self.answered = False
 
 
 class Sessions:
@@ -58,7 +61,7 @@ class Sessions:
 
     def join(self, session_hash: str, replica: Optional[str], joined: Joined) -> None:
         """Let the next stream of the session answer this."""
-        session = self._sessions.setdefault(session_hash, Session(deque(), replica))
+        session = self._sessions.setdefault(session_hash, Session(replica))
         session.joined.append(joined)
 
     @contextlib.contextmanager
@@ -73,7 +76,8 @@ class Sessions:
             yield session
         except ClientLeft:
             with self._server.changing():
-                self.left += not self._server.closed
+                # A client need not read the end of a stream whose last answer it has.
+                self.left += not (self._server.closed or (session and session.answered))
                 self._abandoned.add(session_hash)
             raise
         finally:
@@ -99,6 +103,7 @@ class Sessions:
         while True:
             with self._server.changed:
                 if not session.joined:
+                    session.answered = True
                     self._end(session_hash, session)
                     break
                 joined = session.joined.popleft()

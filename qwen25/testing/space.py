@@ -223,7 +223,7 @@ class FakeSpace:
 
     @property
     def left(self) -> int:
-        """How many clients left their stream before its end.
+        """How many clients left their stream before the end of what they had asked.
 
         A client is ahead of what its server sees, so ask with `wait_for`; the same goes for
         `open_streams` and `open_connections`.
