@@ -4,8 +4,8 @@ Each field is checked when it is read: a number is finite, a text has no surroga
 is not finite says nothing, and is `None`.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, whose types are texts: NamedTuple would compile each
+# of them at every start.
 from typing import NamedTuple, Optional, Tuple, Union
 
 

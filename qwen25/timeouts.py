@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     import threading
 
 
-class _Limits(NamedTuple):
-    connect: Optional[float]
-    idle: Optional[float]
-    queue: Optional[float]
-    wake: Optional[float]
-    total: Optional[float]
+_Seconds = Optional[float]
+_Limits = NamedTuple(
+    "_Limits",
+    [
+        ("connect", _Seconds),
+        ("idle", _Seconds),
+        ("queue", _Seconds),
+        ("wake", _Seconds),
+        ("total", _Seconds),
+    ],
+)
 
 
 class Timeout(_Limits):

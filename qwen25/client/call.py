@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Union
 
 from ..errors import (
     AuthenticationError,
@@ -30,12 +30,17 @@ from .spaces import Failover, Target, is_waking, may_move
 _log = logging.getLogger("qwen25")
 
 
-class KeptSession(NamedTuple):
-    """A session in which an app remembers the turns itself."""
+class KeptSession:
+    """A session in which an app remembers the turns itself.
 
-    hash: str
-    #: The start of the app that knows it; `None` when the app does not tell its starts apart.
-    instance: Optional[int]
+    Args:
+        instance: The start of the app that knows it; `None` when the app does not tell its starts
+            apart.
+    """
+
+    def __init__(self, hash: str, instance: Optional[int]) -> None:
+        self.hash = hash
+        self.instance = instance
 
 
 class Call:

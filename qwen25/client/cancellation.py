@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from contextvars import ContextVar
 from typing import Callable, Iterator, List, Optional
 
-_current: ContextVar[Optional[CancelScope]] = ContextVar("qwen25_cancel_scope", default=None)
+_of_thread = threading.local()
 
 
 class CancelScope:
@@ -26,7 +25,7 @@ class CancelScope:
     @staticmethod
     def current() -> Optional[CancelScope]:
         """The innermost scope that this thread is in."""
-        return _current.get()
+        return getattr(_of_thread, "scope", None)
 
     @property
     def cancelled(self) -> bool:
@@ -58,8 +57,9 @@ class CancelScope:
     @contextlib.contextmanager
     def enter(self) -> Iterator[None]:
         """Be the innermost scope of this thread; several threads may be inside at once."""
-        token = _current.set(self)
+        outer = self.current()
+        _of_thread.scope = self
         try:
             yield
         finally:
-            _current.reset(token)
+            _of_thread.scope = outer

@@ -22,7 +22,7 @@ from typing import (
 from ..errors import InvalidRequestError
 from ..events import Event
 from ..imports import late_imports
-from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Choose, Message, Prompt, Query
+from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Message, Prompt, Query
 from ..timeouts import Clock, Deadline, Timeout
 from ..transport.address import Address
 from . import arguments
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from ..protocol.prompt import Choose
     from .call import KeptSession
     from .discovery import App
     from .map import Answer

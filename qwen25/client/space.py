@@ -10,7 +10,7 @@ from ..imports import late_imports
 if TYPE_CHECKING:
     from ..protocol.inputs import Input
     from ..protocol.plan import ChatPlan
-    from ..protocol.responses import Quota
+    from ..protocol.quota import Quota
     from ..timeouts import Deadline
     from .discovery import App
     from .space_api import SpaceApi

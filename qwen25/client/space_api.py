@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
 
 from ..errors import ProtocolError
+from ..imports import late_imports
 from ..protocol import responses
 from ..protocol.origins import HUB_API, redirect_target
 from ..protocol.sse import read_messages
 from ..timeouts import Deadline
 from ..transport.connection import Connection, SessionPool
+
+if TYPE_CHECKING:
+    from ..protocol.quota import Quota
 
 #: Redirects of `/config` that are followed.
 _REDIRECTS = 3
@@ -55,10 +59,13 @@ class SpaceApi:
         url = f"{HUB_API}{self._pool.address.id}"
         return responses.read_stage(self._connection.fetch("GET", url, deadline))
 
-    def quota(self, deadline: Deadline) -> Optional[responses.Quota]:
+    def quota(self, deadline: Deadline) -> Optional[Quota]:
         """Ask Hugging Face for the ZeroGPU quota of `$HF_TOKEN`; `None` when it does not tell."""
         url = f"{HUB_API}zero-gpu/quota"
-        return responses.read_quota(self._connection.fetch("GET", url, deadline))
+        with late_imports():
+            from ..protocol.quota import read_quota  # `qwen25 status` alone asks for it
+
+        return read_quota(self._connection.fetch("GET", url, deadline))
 
     def queue_size(self, prefix: str, deadline: Deadline) -> Optional[int]:
         """How many requests wait in the queue; `None` when the app does not tell."""

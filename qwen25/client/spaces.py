@@ -11,7 +11,6 @@ from typing import (
     Deque,
     Dict,
     List,
-    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -79,13 +78,20 @@ class SpaceOptions:
         return f"SpaceOptions({self.space!r})"  # without the secrets
 
 
-class _Health(NamedTuple):
+class _Health:
     """How a Space did lately; replaced as a whole, so that all threads see it whole."""
 
-    failures: int = 0
-    rests_until: float = -math.inf
-    reason: str = ""
-    answered: bool = False
+    def __init__(
+        self,
+        failures: int = 0,
+        rests_until: float = -math.inf,
+        reason: str = "",
+        answered: bool = False,
+    ) -> None:
+        self.failures = failures
+        self.rests_until = rests_until
+        self.reason = reason
+        self.answered = answered
 
 
 class Target:

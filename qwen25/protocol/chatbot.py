@@ -6,7 +6,7 @@ Measured on Gradio 4.10 to 6.31; `docs/how-it-works.md` has the table.
 from __future__ import annotations
 
 import re
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from ..errors import ProtocolError
 from ..events import Thought
@@ -23,19 +23,27 @@ _DEEPEST = 8
 _MOST_PARTS = 20_000
 
 
-class Reply(NamedTuple):
+class Reply:
     """The answer as a value shows it."""
 
-    text: str
-    #: Where the last part of the text stands; a diff there changes just that part. `None` when
-    #: no part is a text.
-    path: Optional[Path]
-    #: The length of the text before that part.
-    before: int = 0
-    #: What a reasoning model thought, or a tool did, on the way.
-    thoughts: Tuple[Thought, ...] = ()
-    #: The names of the files and components beside the text.
-    others: Tuple[str, ...] = ()
+    def __init__(
+        self,
+        text: str,
+        path: Optional[Path],
+        before: int = 0,
+        thoughts: Tuple[Thought, ...] = (),
+        others: Tuple[str, ...] = (),
+    ) -> None:
+        self.text = text
+        #: Where the last part of the text stands; a diff there changes just that part. `None` when
+        #: no part is a text.
+        self.path = path
+        #: The length of the text before that part.
+        self.before = before
+        #: What a reasoning model thought, or a tool did, on the way.
+        self.thoughts = thoughts
+        #: The names of the files and components beside the text.
+        self.others = others
 
 
 class TuplesFormat:

@@ -55,37 +55,57 @@ class Component(NamedTuple):
         return word in f"{self.label} {self.props.get('elem_id')}".lower()
 
 
-class Function(NamedTuple):
+class Function:
     """One function that the page calls."""
 
-    id: int
-    #: Its name for other programs; `None` when it has none.
-    name: Optional[str]
-    #: The events that start it: the component's id and the event's name.
-    targets: Tuple[Tuple[int, str], ...]
-    inputs: Tuple[Component, ...]
-    outputs: Tuple[Component, ...]
-    #: The function whose end starts this one; `None` for one that an event starts.
-    after: Optional[int]
-    #: Whether it writes its values bit by bit.
-    streams: bool
-    #: Whether it runs on the server; else in the browser alone.
-    remote: bool
+    def __init__(
+        self,
+        id: int,
+        name: Optional[str],
+        targets: Tuple[Tuple[int, str], ...],
+        inputs: Tuple[Component, ...],
+        outputs: Tuple[Component, ...],
+        after: Optional[int],
+        streams: bool,
+        remote: bool,
+    ) -> None:
+        self.id = id
+        #: Its name for other programs; `None` when it has none.
+        self.name = name
+        #: The events that start it: the component's id and the event's name.
+        self.targets = targets
+        self.inputs = inputs
+        self.outputs = outputs
+        #: The function whose end starts this one; `None` for one that an event starts.
+        self.after = after
+        #: Whether it writes its values bit by bit.
+        self.streams = streams
+        #: Whether it runs on the server; else in the browser alone.
+        self.remote = remote
 
 
-class Config(NamedTuple):
+class Config:
     """What runs at an address."""
 
-    #: The version of its Gradio.
-    version: str
-    #: How its queue speaks, such as `sse_v3`.
-    protocol: str
-    #: What the paths of its queue begin with: empty or a path such as `/gradio_api`.
-    prefix: str
-    components: Tuple[Component, ...]
-    functions: Tuple[Function, ...]
-    #: A number that a new start of the app changes; `None` when the app tells none.
-    instance: Optional[int] = None
+    def __init__(
+        self,
+        version: str,
+        protocol: str,
+        prefix: str,
+        components: Tuple[Component, ...],
+        functions: Tuple[Function, ...],
+        instance: Optional[int] = None,
+    ) -> None:
+        #: The version of its Gradio.
+        self.version = version
+        #: How its queue speaks, such as `sse_v3`.
+        self.protocol = protocol
+        #: What the paths of its queue begin with: empty or a path such as `/gradio_api`.
+        self.prefix = prefix
+        self.components = components
+        self.functions = functions
+        #: A number that a new start of the app changes; `None` when the app tells none.
+        self.instance = instance
 
     @property
     def major(self) -> int:

@@ -12,13 +12,13 @@ The families of apps, in the order in which they are looked for:
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import EndpointNotFoundError
 from .chatbot import AnswerFormat, MessagesFormat, TextFormat, TuplesFormat
 from .config import Component, Config, Function
 from .forms import form_fields
-from .plan import ChatPlan, Field, Route, Slot, Step
+from .plan import ChatPlan, Route, Slot, Step
 
 #: Components that a query is typed into.
 _BOXES = (
@@ -32,7 +32,8 @@ _TEXTS = ("textbox", "markdown", "json")
 #: The steps of one answer, at most; no known app has more than five.
 _MOST_STEPS = 20
 _SYSTEM = ("system", "系统")
-_MODEL_NAME = re.compile(r"\d\s*b\b|qwen", re.IGNORECASE)
+#: In lower case.
+_MODEL_NAME = re.compile(r"[0-9]\s*b\b|qwen")
 
 
 def find_plan(config: Config, endpoint: Optional[str] = None) -> ChatPlan:
@@ -47,18 +48,18 @@ def find_plan(config: Config, endpoint: Optional[str] = None) -> ChatPlan:
     """
     page = _Page(config)
     wanted = None if endpoint is None else endpoint.lstrip("/")
-    for found in page.ways():
-        names = [step.name for step in found.route.steps]
+    for route, history_route in page.ways():
+        names = [step.name for step in route.steps]
         if wanted is None or wanted in names:
             return ChatPlan(
                 version=config.version,
                 protocol=config.protocol,
                 diffs=config.diffs,
                 prefix=config.prefix,
-                endpoint=found.route.steps[-1].name,
-                route=found.route,
-                history_route=found.history_route,
-                sizes=_sizes(found.route, config.components),
+                endpoint=route.steps[-1].name,
+                route=route,
+                history_route=history_route,
+                sizes=_sizes(route, config.components),
                 instance=config.instance,
             )
     raise _not_found(config, wanted)
@@ -90,9 +91,8 @@ def _not_found(config: Config, wanted: Optional[str]) -> EndpointNotFoundError:
 _Answers = Callable[[Component], bool]
 
 
-class _Found(NamedTuple):
-    route: Route
-    history_route: Optional[Route]
+#: A way to ask the app, and the one that delivers a history, if there is one.
+_Found = Tuple[Route, Optional[Route]]
 
 
 class _Page:
@@ -112,11 +112,11 @@ class _Page:
         for named in (True, False):
             for route in chats:
                 if (route.steps[0].name == "model_chat") is named:
-                    yield _Found(route, _with_history(route))
+                    yield route, _with_history(route)
             if named:
                 yield from self._chat_interfaces(chats)
         for route in self._routes(lambda one: one.type in _TEXTS):
-            yield _Found(route, None)
+            yield route, None
 
     def _chat_interfaces(self, chats: Sequence[Route]) -> Iterator[_Found]:
         """The functions that `gr.ChatInterface` has for other programs.
@@ -141,9 +141,9 @@ class _Page:
             if page is not None and isinstance(page.format, MessagesFormat):
                 if function.outputs[0].type == "textbox":
                     # Gradio 4.41 to 5.8: the API gives a message as what Python prints of it.
-                    yield _Found(page, page)
+                    yield page, page
                     continue
-            yield _Found(api, page if load is None else self._loaded(load, api))
+            yield api, page if load is None else self._loaded(load, api)
 
     def _load_step(self, function: Function) -> Optional[Function]:
         """Since Gradio 5.9: the step that takes the chatbot's turns into the states."""
@@ -308,7 +308,7 @@ def _build(
     )
 
 
-def _slot(component: Component, roles: Dict[int, str], forms: Dict[int, List[Field]]) -> Slot:
+def _slot(component: Component, roles: Dict[int, str], forms: Dict[int, List[Slot]]) -> Slot:
     fields = tuple(
         field._replace(role=roles.get(field.component.id, field.role))
         for field in forms.get(component.id, ())
@@ -336,7 +336,7 @@ def _is_size(component: Component) -> bool:
     # On the public Space the input is hidden and empty, and the visible radios fill it.
     shown = [*component.choices, component.value] if component.choices else [component.value or "b"]
     return component.says("model") or any(
-        isinstance(one, str) and _MODEL_NAME.search(one) for one in shown
+        isinstance(one, str) and _MODEL_NAME.search(one.lower()) for one in shown
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Sequence
 
 from .config import Component
-from .plan import Field
+from .plan import Slot
 
 #: Ant Design's controls, as the components of Gradio that take the same values.
 _CONTROLS = {
@@ -23,9 +23,9 @@ _CONTROLS = {
 }
 
 
-def form_fields(components: Sequence[Component]) -> Dict[int, List[Field]]:
+def form_fields(components: Sequence[Component]) -> Dict[int, List[Slot]]:
     """The fields of each form on a page, by the form's id."""
-    fields: Dict[int, List[Field]] = {}
+    fields: Dict[int, List[Slot]] = {}
     form: Optional[Component] = None
     item: Optional[Component] = None
     for component in components:
@@ -38,7 +38,7 @@ def form_fields(components: Sequence[Component]) -> Dict[int, List[Field]]:
             key, values = item.props.get("form_name"), form.value
             if isinstance(key, str) and isinstance(values, dict) and key in values:
                 control = _control(component, item.label or key, values[key])
-                fields[form.id].append(Field(key, control, "option"))
+                fields[form.id].append(Slot(control, "option", key=key))
             item = None
     return fields
 

@@ -17,7 +17,7 @@ _MOST_DIGITS = 4300
 #: How many values are read between two looks at the time.
 _STRIDE = 256
 
-_blank = re.compile(r"[ \t\n\r]*").match
+_BLANK = " \t\n\r"
 
 
 def read_json(text: str, check_time: CheckTime = no_limit) -> Any:
@@ -112,7 +112,9 @@ def _closing(container: object) -> str:
 
 
 def _end_of_blank(text: str, position: int) -> int:
-    found = _blank(text, position)
+    if text[position : position + 1] not in _BLANK:
+        return position
+    found = re.compile(f"[{_BLANK}]*").match(text, position)
     assert found is not None  # it may be empty
     return found.end()
 

@@ -5,7 +5,7 @@ What a server says (a prefix in its configuration, the target of a redirect) nev
 
 from __future__ import annotations
 
-import re
+import string
 from typing import Any, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 
@@ -16,10 +16,10 @@ HUB = "https://huggingface.co"
 HUB_API = f"{HUB}/api/spaces/"
 
 _PORTS = {"http": 80, "https": 443}
-#: One segment of a path that any server takes as it is: no dots alone, nothing to decode.
-_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+#: What any server takes as it is in a path, with nothing to decode.
+_PLAIN = frozenset(string.ascii_letters + string.digits + "._~-")
 #: What makes two parsers of URLs differ in where the host is.
-_TRICKS = re.compile(r"[\\\x00-\x20\x7f]")
+_TRICKS = frozenset(map(chr, range(0x21))) | {"\\", "\x7f"}
 
 Origin = Tuple[str, str, Optional[int]]
 
@@ -30,7 +30,7 @@ def origin(url: str) -> Origin:
     Raises:
         ValueError: It is not a URL, has a name or a password, or could be read in two ways.
     """
-    if _TRICKS.search(url):
+    if not _TRICKS.isdisjoint(url):
         raise ValueError("a character that no URL has")
     parts = urlsplit(url)
     if "@" in parts.netloc:
@@ -73,14 +73,20 @@ def check_prefix(prefix: Any) -> str:
     """
     if prefix is None:
         return ""
-    if not isinstance(prefix, str) or not _PREFIX.fullmatch(
-        prefix[:-1] if prefix[-1:] == "/" else prefix
-    ):
+    if not isinstance(prefix, str) or not _is_plain_path(prefix):
         raise ProtocolError(
             f"The app's configuration has an api_prefix that is not a plain path: {prefix!r:.100}.",
             hint="Nothing was sent there. Do not trust this Space without a look at it.",
         )
     return prefix.rstrip("/")
+
+
+def _is_plain_path(path: str) -> bool:
+    """Whether it is empty, or segments that any server takes as they are; a slash may end it."""
+    before, *segments = path[: -1 if path.endswith("/") else None].split("/")
+    return not before and all(
+        segment not in ("", ".", "..") and _PLAIN.issuperset(segment) for segment in segments
+    )
 
 
 def redirect_target(url: str, location: Optional[str]) -> Optional[str]:
@@ -89,7 +95,7 @@ def redirect_target(url: str, location: Optional[str]) -> Optional[str]:
     It may lead to another path of the same server, or to the same host over TLS. Another port is
     another server.
     """
-    if not location or _TRICKS.search(location):
+    if not location or not _TRICKS.isdisjoint(location):
         return None
     try:
         target = urljoin(url, location)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..errors import UnknownModelError
 from ..imports import late_imports
@@ -12,38 +11,41 @@ from .config import Component
 from .prompt import DefaultModel
 
 _DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
-_FAMILY = re.compile(r"^(?:qwen/)?qwen-?2\.5-|-instruct$")
-
-
-class Field(NamedTuple):
-    """One field of a form."""
-
-    key: str
-    component: Component
-    role: str
+#: What a model's name may begin with, in lower case, and what says nothing of its size.
+_FAMILIES = ("qwen/qwen2.5-", "qwen/qwen-2.5-", "qwen2.5-", "qwen-2.5-")
+_TUNED = "-instruct"
 
 
 class Slot(NamedTuple):
-    """One input of a step."""
+    """One input of a step, or one field of an input that is a form."""
 
     component: Component
     #: What goes into it: `query`, `history`, `system`, `size`, `option` for what the caller may
     #: set by label, `state` for what the server keeps itself, or `fixed` for its own value.
     role: str
     #: Of a form: its fields, whose values stand in the form's under their keys.
-    fields: Tuple[Field, ...] = ()
+    fields: Tuple[Slot, ...] = ()
+    key: str = ""
 
 
-class Step(NamedTuple):
+class Step:
     """One function that is called on the way to an answer."""
 
-    fn_index: int
-    #: The component whose event would start it on the page.
-    trigger_id: Optional[int]
-    name: str
-    slots: Tuple[Slot, ...]
-    #: The ids of the components that it gives values to.
-    outputs: Tuple[int, ...]
+    def __init__(
+        self,
+        fn_index: int,
+        trigger_id: Optional[int],
+        name: str,
+        slots: Tuple[Slot, ...],
+        outputs: Tuple[int, ...],
+    ) -> None:
+        self.fn_index = fn_index
+        #: The component whose event would start it on the page.
+        self.trigger_id = trigger_id
+        self.name = name
+        self.slots = slots
+        #: The ids of the components that it gives values to.
+        self.outputs = outputs
 
 
 class Route(NamedTuple):
@@ -60,14 +62,14 @@ class Route(NamedTuple):
     #: The labels of the chatbots that the last step answers in, where it does so in several.
     chatbots: Tuple[str, ...] = ()
 
-    def slots(self) -> Iterator[Union[Slot, Field]]:
+    def slots(self) -> Iterator[Slot]:
         """The inputs of all steps, and the fields of forms among them."""
         for step in self.steps:
             for slot in step.slots:
                 yield slot
                 yield from slot.fields
 
-    def slot(self, role: str) -> Union[None, Slot, Field]:
+    def slot(self, role: str) -> Optional[Slot]:
         """The first input of a role; `None` when there is none."""
         return next((slot for slot in self.slots() if slot.role == role), None)
 
@@ -77,25 +79,38 @@ class Route(NamedTuple):
         return self.steps[-1].outputs[self.output]
 
 
-class ChatPlan(NamedTuple):
+class ChatPlan:
     """How to ask one app."""
 
-    version: str
-    protocol: str
-    #: Whether values after the first come as diffs.
-    diffs: bool
-    #: What the paths of the app's queue begin with.
-    prefix: str
-    #: The API name of the function that answers; empty when it has none.
-    endpoint: str
-    #: The way without a history.
-    route: Route
-    #: The way that delivers a history; `None` when only a session that goes on has one.
-    history_route: Optional[Route]
-    #: The sizes on offer; empty when the app offers no choice or does not tell it.
-    sizes: Tuple[str, ...]
-    #: A number that a new start of the app changes; `None` when the app tells none.
-    instance: Optional[int] = None
+    def __init__(
+        self,
+        *,
+        version: str,
+        protocol: str,
+        diffs: bool,
+        prefix: str,
+        endpoint: str,
+        route: Route,
+        history_route: Optional[Route],
+        sizes: Tuple[str, ...],
+        instance: Optional[int] = None,
+    ) -> None:
+        self.version = version
+        self.protocol = protocol
+        #: Whether values after the first come as diffs.
+        self.diffs = diffs
+        #: What the paths of the app's queue begin with.
+        self.prefix = prefix
+        #: The API name of the function that answers; empty when it has none.
+        self.endpoint = endpoint
+        #: The way without a history.
+        self.route = route
+        #: The way that delivers a history; `None` when only a session that goes on has one.
+        self.history_route = history_route
+        #: The sizes on offer; empty when the app offers no choice or does not tell it.
+        self.sizes = sizes
+        #: A number that a new start of the app changes; `None` when the app tells none.
+        self.instance = instance
 
     @property
     def keeps_session(self) -> bool:
@@ -194,4 +209,9 @@ def _shortened(value: Any) -> str:
 
 def _short(model: str) -> str:
     """A model's name without its family, in lower case."""
-    return _FAMILY.sub("", model.strip().lower())
+    name = model.strip().lower()
+    for family in _FAMILIES:
+        if name.startswith(family):
+            name = name[len(family) :]
+            break
+    return name[: -len(_TUNED)] if name.endswith(_TUNED) else name

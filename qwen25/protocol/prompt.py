@@ -22,12 +22,13 @@ from ..errors import InvalidRequestError, describe
 if TYPE_CHECKING:
     from .inputs import Input
 
+    #: Makes values, by label, for the inputs that an app has.
+    Choose = Callable[[Sequence[Input]], Mapping[str, Any]]
+
 #: A message as every client of this kind has it: `{"role": ..., "content": ...}`.
 Message = Dict[str, str]
 #: What can be asked: a text, or messages that end with the user's turn.
 Prompt = Union[str, Sequence[Message]]
-#: Makes values, by label, for the inputs that an app has.
-Choose = Callable[[Sequence["Input"]], Mapping[str, Any]]
 
 
 class DefaultModel(str):
@@ -110,17 +111,28 @@ class Query(NamedTuple):
                 ) from error
 
 
-class ChatRequest(NamedTuple):
-    """What a caller wants of an app."""
+class ChatRequest:
+    """What a caller wants of an app.
 
-    query: Query
-    model: str = DEFAULT_MODEL
-    #: Values of the app's other inputs, by label.
-    inputs: Mapping[str, Any] = {}
-    #: Whether to put into the prompt what the app has no place for.
-    flatten: bool = False
-    #: Makes further values when it is known which app is asked; they count over `inputs`.
-    choose: Optional[Choose] = None
+    Args:
+        inputs: Values of the app's other inputs, by label.
+        flatten: Whether to put into the prompt what the app has no place for.
+        choose: Makes further values when it is known which app is asked; they count over `inputs`.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        model: str = DEFAULT_MODEL,
+        inputs: Mapping[str, Any] = {},
+        flatten: bool = False,
+        choose: Optional[Choose] = None,
+    ) -> None:
+        self.query = query
+        self.model = model
+        self.inputs = inputs
+        self.flatten = flatten
+        self.choose = choose
 
 
 def flattened(query: Query, what: str) -> Query:

@@ -6,7 +6,7 @@ import json
 import math
 import reprlib
 from email.utils import parsedate_to_datetime
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urljoin
 
 from ..errors import (
@@ -31,31 +31,32 @@ _ABOUT_THE_PROMPT = (400, 413, 414, 422)
 _PROXY_HINT = "Check `proxy`, or HTTPS_PROXY and HTTP_PROXY in the environment."
 
 
-class Quota(NamedTuple):
-    """The ZeroGPU quota of a token, in seconds of a GPU."""
-
-    left: float
-    base: float
-    #: When it is whole again, as Hugging Face writes a time; `None` when it does not say.
-    resets_at: Optional[str]
-
-
-class Reply(NamedTuple):
+class Reply:
     """A response that has been read."""
 
-    status: int
-    #: The names compare without regard to case.
-    headers: Mapping[str, str]
-    #: The whole body; of a refusal only its beginning, and of an open stream nothing.
-    body: bytes = b""
-    #: The URL that answered.
-    url: str = ""
-    #: The root of the app that was asked.
-    root: str = ""
-    #: The Space's id; `None` when it was given as a URL.
-    space: Optional[str] = None
-    #: When it came, as a Unix time.
-    received: float = 0.0
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        url: str = "",
+        root: str = "",
+        space: Optional[str] = None,
+        received: float = 0.0,
+    ) -> None:
+        self.status = status
+        #: The names compare without regard to case.
+        self.headers = headers
+        #: The whole body; of a refusal only its beginning, and of an open stream nothing.
+        self.body = body
+        #: The URL that answered.
+        self.url = url
+        #: The root of the app that was asked.
+        self.root = root
+        #: The Space's id; `None` when it was given as a URL.
+        self.space = space
+        #: When it came, as a Unix time.
+        self.received = received
 
     @property
     def where(self) -> Dict[str, Any]:
@@ -254,20 +255,6 @@ def read_queue_size(reply: Reply) -> Optional[int]:
     except (QwenError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return size if type(size) is int else None
-
-
-def read_quota(reply: Reply) -> Optional[Quota]:
-    """The ZeroGPU quota of a token; `None` when Hugging Face does not tell it."""
-    try:
-        check(reply)
-        told = json.loads(reply.body)
-        left, base = told["current"], told["base"]
-    except (QwenError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    if not all(type(each) in (int, float) and 0 <= each < 1e12 for each in (left, base)):
-        return None
-    resets_at = told.get("resetsAt")
-    return Quota(left, base, resets_at if isinstance(resets_at, str) else None)
 
 
 def refusal_reason(body: bytes) -> str:

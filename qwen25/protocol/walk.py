@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import InvalidRequestError, ProtocolError
 from ..events import Note
+from ..imports import late_imports
 from .config import Component
 from .decoder import Decoder, StepReader
-from .inputs import Input, check_inputs
 from .plan import ChatPlan, Route, Slot
 from .prompt import ChatRequest, Query, flattened
 
@@ -53,10 +53,8 @@ class Walk:
         self._route = route
         self._query = query
         self._shown: Dict[int, Any] = {}  # what the steps so far have given the components
-        inputs = request.inputs
-        if request.choose is not None:
-            inputs = {**inputs, **request.choose([Input.of(each) for each in plan.options])}
-        self._given = self._values(query, plan.size(request.model), inputs)
+        size = plan.size(request.model)
+        self._given = self._values(query, size, _set_by_label(plan, request))
 
     @property
     def is_last(self) -> bool:
@@ -121,9 +119,8 @@ class Walk:
         return {**value, **fields} if fields else value
 
     def _values(
-        self, query: Query, size: Optional[str], inputs: Mapping[str, Any]
+        self, query: Query, size: Optional[str], set_by_label: Dict[int, Any]
     ) -> Dict[int, Any]:
-        set_by_label = check_inputs(self._plan.options, inputs)
         values: Dict[int, Any] = {}
         for slot in self._route.slots():
             component = slot.component
@@ -165,6 +162,19 @@ def _route(plan: ChatPlan, query: Query, in_session: bool) -> Optional[Route]:
     if not query.history or (in_session and plan.keeps_session):
         return plan.route
     return plan.history_route
+
+
+def _set_by_label(plan: ChatPlan, request: ChatRequest) -> Dict[int, Any]:
+    """What the caller sets of the app's inputs, by the component's id; checked."""
+    inputs = request.inputs
+    if not inputs and request.choose is None:
+        return {}
+    with late_imports():
+        from .inputs import Input, check_inputs  # few callers set any
+
+    if request.choose is not None:
+        inputs = {**inputs, **request.choose([Input.of(each) for each in plan.options])}
+    return check_inputs(plan.options, inputs)
 
 
 def _no_place_for_history(plan: ChatPlan) -> InvalidRequestError:

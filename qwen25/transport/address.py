@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 from ..errors import InvalidRequestError, describe
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 #: The Space that is asked when none is named.
 PUBLIC_SPACE = "Qwen/Qwen2.5"
 
-_ID = r"[\w.-]+/[\w.-]+"
-_HUB_PAGE = rf"(?i)https?://(?:www\.)?huggingface\.co/spaces/({_ID})"
+_HUBS = ("huggingface.co", "www.huggingface.co")
 _HINT = (
     'Give an id such as "Qwen/Qwen2.5", or the whole URL of a Gradio app, with http:// or https://.'
 )
@@ -41,13 +39,13 @@ class Address(NamedTuple):
         if not isinstance(space, str):
             raise InvalidRequestError(f"space={describe(space)} is not a string.", hint=_HINT)
         space = space.strip()
-        page = re.match(_HUB_PAGE, space)
-        if page:
-            space = page.group(1)
-        if re.fullmatch(_ID, space):
-            host = re.sub(r"[^a-z0-9]+", "-", space.lower()).strip("-")
-            return cls(f"https://{host}.hf.space", space)
-        return cls(_root(space), None)
+        name = _id_of_page(space) or space
+        if not _is_id(name):
+            return cls(_root(space), None)
+        words = "".join(
+            char if char.isascii() and char.isalnum() else " " for char in name.lower()
+        ).split()
+        return cls(f"https://{'-'.join(words)}.hf.space", name)
 
 
 def default_spaces() -> List[str]:
@@ -80,6 +78,26 @@ def is_proxy(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname)
+
+
+def _is_id(name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) == 2 and all(
+        part and all(char.isalnum() or char in "._-" for char in part) for part in parts
+    )
+
+
+def _id_of_page(url: str) -> Optional[str]:
+    """The id of a Space whose page on Hugging Face has this URL; `None` for another URL."""
+    if "://" not in url:
+        return None
+    try:
+        parts = split_url(url)
+    except ValueError:
+        return None
+    _, *path = parts.path.split("/")
+    hub = parts.scheme in ("http", "https") and parts.netloc.lower() in _HUBS
+    return "/".join(path[1:3]) if hub and path[:1] == ["spaces"] else None
 
 
 def _root(url: str) -> str:

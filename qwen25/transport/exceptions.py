@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import http.client
 import os
-import signal
 import socket
 import ssl
+import sys
 import zlib
 from types import CodeType, TracebackType
 from typing import Callable, Iterator, List, Optional, Set, Tuple, Type
@@ -211,6 +211,11 @@ def _is_library(path: str) -> bool:
 
 def _signal_handlers() -> Set[CodeType]:
     codes: Set[CodeType] = set()
+    # Who has set a handler has imported this. An import here would cost each script its time, and
+    # fail when no more files can be opened.
+    signal = sys.modules.get("signal")
+    if signal is None:
+        return codes
     for number in signal.Signals:
         handler = signal.getsignal(number)
         handler = getattr(handler, "func", handler)  # of functools.partial

@@ -212,21 +212,3 @@ def test_a_reason_can_neither_command_a_terminal_nor_forge_a_line():
 
 def test_a_deeply_nested_reason_is_short():
     assert len(responses.refusal_reason(b'{"detail": ' + b"[" * 900 + b"]" * 900 + b"}")) < 1_100
-
-
-@pytest.mark.parametrize(
-    ("told", "quota"),
-    [
-        ({"current": 1810, "base": 2400}, (1810, 2400, None)),
-        ({"current": 0, "base": 2400, "resetsAt": "soon"}, (0, 2400, "soon")),
-        ({"current": 1.5, "base": 2400, "resetsAt": 7}, (1.5, 2400, None)),
-        ({"current": -1, "base": 2400}, None),
-        ({"current": True, "base": 2400}, None),
-        ({"current": 1, "base": 1e12}, None),
-        ({"current": 1}, None),
-        ([], None),
-    ],
-)
-def test_a_quota_is_told_down_to_its_last_second(told, quota):
-    assert responses.read_quota(reply(200, told)) == quota
-    assert responses.read_quota(reply(500, told)) is None
