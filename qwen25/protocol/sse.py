@@ -25,6 +25,9 @@ _USUAL_SIZE = 128 * 1024
 #: How many lines are read between two looks at the time.
 _STRIDE = 1024
 
+#: What sseclient-py gets in the place of a block that it is spared.
+_PLACEHOLDER = b"data: other\n\n"
+
 _BOM = b"\xef\xbb\xbf"
 
 _Bytes = Union[bytes, bytearray]
@@ -53,25 +56,24 @@ def read_messages(
     # raw_decode leaves out what json.loads does around it for every text.
     decode = json.JSONDecoder().raw_decode
     foreign: List[bool] = []
-    blocks = _whole_events(chunks, check_time, foreign)
     others: List[_Bytes] = []
+    blocks = _blocks(chunks, check_time, others, foreign)
     try:
-        while True:
-            for event in sseclient.SSEClient(_usual(blocks, others)).events():
-                data = event.data.strip()
-                message, end = decode(data)
-                if end != len(data) or message.__class__ is not dict:
-                    raise ValueError("not one JSON object")
-                yield message
-            if not others:
-                return
-            for text, start, stop in _data(others.pop(), check_time):
-                message = read_json_between(text, start, stop, check_time)
-                del text
-                if message.__class__ is not dict:
-                    raise ValueError("not one JSON object")
-                yield message
-                del message
+        for event in sseclient.SSEClient(blocks).events():
+            if others:
+                for text, start, stop in _data(others.pop(), check_time):
+                    message = read_json_between(text, start, stop, check_time)
+                    del text
+                    if message.__class__ is not dict:
+                        raise ValueError("not one JSON object")
+                    yield message
+                    del message
+                continue
+            data = event.data.strip()
+            message, end = decode(data)
+            if end != len(data) or message.__class__ is not dict:
+                raise ValueError("not one JSON object")
+            yield message
     except QwenError:
         raise
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
@@ -83,60 +85,61 @@ def read_messages(
         ) from error
 
 
-def _whole_events(
-    chunks: Iterable[bytes], check_time: CheckTime, foreign: List[bool]
-) -> Iterator[_Bytes]:
-    """Cut a stream only where an event ends.
+def _blocks(
+    chunks: Iterable[bytes],
+    check_time: CheckTime,
+    others: List[_Bytes],
+    foreign: List[bool],
+) -> Iterator[bytes]:
+    """Cut a stream where an event ends, into blocks of short events of one line.
 
     sseclient-py takes half an event at the end of a stream for a whole one, and is slow at
     stitching; blocks of whole events spare it both.
 
     Args:
+        others: Gets a block of other events. An event with no meaning is handed on in its place.
         foreign: Gets an item when reading the chunks fails: that says nothing of an event. It may
             be the user's own signal handler that has raised.
     """
     pending = bytearray()
     searched = 0
     after_return = False
+    block: _Bytes
     try:
         for chunk in _without_bom(chunks):
             if after_return or b"\r" in chunk:
                 after_return, chunk = chunk.endswith(b"\r"), _with_newlines(chunk, after_return)
             if not pending and chunk.endswith(b"\n\n"):
                 # No look at the time: a read of the socket has looked, and is not larger.
-                yield chunk
-                continue
-            check_time()
-            pending += chunk
-            # Few chunks of a large event have a line's end, and those are found quickly.
-            cut = pending.rfind(b"\n\n", searched) + 2 if b"\n" in chunk else 1
-            if cut > 1:
-                block, pending = pending, pending[cut:]
-                del block[cut:]
-                yield block
-                del block
-            elif len(pending) > EVENT_LIMIT:
-                raise ProtocolError(
-                    f"The Space sent an event of more than {EVENT_LIMIT // 1024**2} MiB.",
-                    hint="This is not an answer; look at the Space in a browser.",
-                )
-            searched = max(0, len(pending) - 1)
+                block = chunk
+            else:
+                check_time()
+                pending += chunk
+                # Few chunks of a large event have a line's end, and those are found quickly.
+                cut = pending.rfind(b"\n\n", searched) + 2 if b"\n" in chunk else 1
+                if cut > 1:
+                    block, pending = pending, pending[cut:]
+                    del block[cut:]
+                elif len(pending) > EVENT_LIMIT:
+                    raise ProtocolError(
+                        f"The Space sent an event of more than {EVENT_LIMIT // 1024**2} MiB.",
+                        hint="This is not an answer; look at the Space in a browser.",
+                    )
+                searched = max(0, len(pending) - 1)
+                if cut == 1:
+                    continue
+            size = len(block)
+            usual = block.startswith(b"data:") and size <= _USUAL_SIZE
+            if usual and block.find(b"\n") != size - 2:  # more than one event of one line
+                usual = block.count(b"\n") == 2 * (block.count(b"\n\ndata:") + 1)
+            if not usual:
+                others.append(block)
+                block = _PLACEHOLDER
+            yield block if block.__class__ is bytes else bytes(block)
+            del block
     except Exception:
         foreign.append(True)
         raise
-
-
-def _usual(blocks: Iterator[_Bytes], others: List[_Bytes]) -> Iterator[bytes]:
-    """Hand on blocks of short events of one line, up to the first block of `others`."""
-    for block in blocks:
-        size = len(block)
-        usual = block.startswith(b"data:") and size <= _USUAL_SIZE
-        if usual and block.find(b"\n") != size - 2:  # more than one event of one line
-            usual = block.count(b"\n") == 2 * (block.count(b"\n\ndata:") + 1)
-        if not usual:
-            others.append(block)
-            return
-        yield block if block.__class__ is bytes else bytes(block)
 
 
 def _data(block: _Bytes, check_time: CheckTime) -> Iterator[Tuple[str, int, int]]:

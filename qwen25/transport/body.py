@@ -100,11 +100,12 @@ def drain(response: requests.Response, deadline: Deadline) -> bool:
     """Read a finished stream to its end; whether its connection can be used again."""
     until = time.monotonic() + min(DRAIN, max(deadline.left(), 0.0))
     fp = file_of(response)
-    pace = _pace(response, lambda: until - time.monotonic())
+    read = _paced(
+        response, functools.partial(fp.read1, READ_SIZE), lambda: until - time.monotonic()
+    )
     try:
-        pace()
-        while fp.read1(READ_SIZE):
-            pace()
+        while read():
+            pass
     except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError) as error:
         if from_user_code(error) is error:
             raise
@@ -137,17 +138,13 @@ def _read_all(
 ) -> Iterator[bytes]:
     handled = sys.exc_info()[1]
     inflate = _inflater(response, deadline)
-    pace = _pace(response, deadline.read_timeout)
+    read = _paced(response, read, deadline.read_timeout)
     try:
-        pace()
-        data = read()
-        while data:
+        for data in iter(read, b""):
             if inflate is None:
                 yield data
             else:
                 yield from inflate(data)
-            pace()
-            data = read()
     except (ValueError,) + TRANSLATED as error:
         own = from_user_code(error, handled)
         try:
@@ -199,24 +196,23 @@ def _inflater(
     return inflate
 
 
-def _pace(response: requests.Response, patience: Callable[[], float]) -> Callable[[], None]:
-    """Let each read wait as long as `patience()` says; returns what to call before each."""
+def _paced(
+    response: requests.Response, read: Callable[[], bytes], patience: Callable[[], float]
+) -> Callable[[], bytes]:
+    """The same way to read, each of which may wait as long as `patience()` says."""
     fp = file_of(response)
     if getattr(fp, "is_limited", False):
-        fp.limit(patience)
-        return _nothing
+        fp.limit(patience)  # it looks by itself, once a read of the socket
+        return read
 
     # A session of the user's own: its sockets can be told only while urllib3 shows them.
-    def set_timeout() -> None:
+    def wait_and_read() -> bytes:
         seconds = patience()
         if seconds <= 0:
             raise socket.timeout("timed out")
         sock = socket_of(response)
         if sock is not None:
             let_wait(sock, seconds)
+        return read()
 
-    return set_timeout
-
-
-def _nothing() -> None:
-    """A `LimitedResponse` looks at its limit by itself, once a read of the socket."""
+    return wait_and_read

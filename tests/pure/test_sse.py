@@ -146,7 +146,7 @@ def test_sseclient_gets_short_events_of_one_line_only(stream, monkeypatch):
     usual = b'data: {"a": 1}\n\n'
     pieces = [stream[start : start + 65536] for start in range(0, len(stream), 65536)]
     assert messages(usual, *pieces, usual) == [{"a": 1}] * 3
-    assert Watched.given == [usual, usual]
+    assert Watched.given == [usual, sse._PLACEHOLDER, usual]
 
 
 @pytest.mark.parametrize(
