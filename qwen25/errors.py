@@ -25,6 +25,11 @@ def sentences(message: str, hint: Optional[str]) -> str:
     return f"{message}{stop} {hint}"
 
 
+def client_closed() -> InvalidRequestError:
+    """The error for asking with a `Client` that was closed."""
+    return InvalidRequestError("This Client is closed.", hint="Make a new one.")
+
+
 def describe(value: object) -> str:
     """A wrong value as a message shows it: on one line, and not too long."""
     if isinstance(value, (str, bytes)):

@@ -19,7 +19,7 @@ from typing import (
     Union,
 )
 
-from ..errors import InvalidRequestError
+from ..errors import client_closed
 from ..events import Event
 from ..imports import late_imports
 from ..protocol.prompt import DEFAULT_MODEL, ChatRequest, Message, Prompt, Query
@@ -325,7 +325,7 @@ class Client:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
+            raise client_closed()
 
     def _make_app(self, address: Address, options: SpaceOptions) -> App:
         with late_imports():

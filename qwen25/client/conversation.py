@@ -12,13 +12,14 @@ from ..errors import (
     TimedOutError,
 )
 from ..events import Event
-from ..files import Path, path_of, replacing
+from ..imports import late_imports
 from ..protocol.prompt import Message, Query
 from ..timeouts import Timeout
 from . import arguments
 from .streaming import Stream
 
 if TYPE_CHECKING:
+    from ..files import Path
     from .call import KeptSession
     from .client import Client
     from .spaces import Target
@@ -127,7 +128,10 @@ class Conversation:
             InvalidRequestError: `path` is not a path.
             OSError: The file cannot be written; an older one is as it was.
         """
-        import json  # not at the top: importing this package stays fast
+        with late_imports():
+            import json  # not at the top: importing this package stays fast
+
+            from ..files import replacing
 
         content = {"system": self.system, "model": self.model, "messages": self.messages}
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -143,6 +147,9 @@ class Conversation:
             InvalidRequestError: The file holds something else, or more than 64 MiB.
             OSError: The file cannot be read.
         """
+        with late_imports():
+            from ..files import path_of
+
         name = path_of(path)
         arguments.client_like(client, "complete", "stream")
         with open(name, "rb") as file:

@@ -106,7 +106,7 @@ def check_path(method: str, path: str) -> None:
     else:
         allowed = method == "OPTIONS"
     if not allowed:
-        raise Refused(403, "This local Space answers text questions and takes no files.")
+        raise _takes_no_files()
 
 
 def check_body(body: bytes) -> None:
@@ -125,7 +125,7 @@ def check_body(body: bytes) -> None:
 
 def _check_object(value: Dict[str, Any]) -> Dict[str, Any]:
     if "path" in value or "component" in value or value.get("type", "text") != "text":
-        raise Refused(403, "This local Space answers text questions and takes no files.")
+        raise _takes_no_files()
     return value
 
 
@@ -195,3 +195,7 @@ def _is_ip(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _takes_no_files() -> Refused:
+    return Refused(403, "This local Space answers text questions and takes no files.")

@@ -1,7 +1,7 @@
 """Where a Space is: an id or a URL in, an address out."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, whose types are texts: NamedTuple would compile each
+# of them at every start.
 import os
 from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
@@ -28,7 +28,7 @@ class Address(NamedTuple):
     id: Optional[str]
 
     @classmethod
-    def of(cls, space: str) -> Address:
+    def of(cls, space: str) -> "Address":
         """Read an id, the URL of a Space's page on Hugging Face, or the URL of any app.
 
         An id's host is its owner and name in lower case, each run of other characters one hyphen.
@@ -54,7 +54,7 @@ def default_spaces() -> List[str]:
     return [space.strip() for space in named if space.strip()] or [PUBLIC_SPACE]
 
 
-def split_url(url: str) -> SplitResult:
+def split_url(url: str) -> "SplitResult":
     """The parts of a URL.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Tuple, Union
 
 import requests
 
-from ..errors import InvalidRequestError, ProtocolError
+from ..errors import InvalidRequestError, ProtocolError, client_closed
 from ..protocol.origins import HUB_API, check_target, host
 from ..protocol.responses import Reply
 from ..timeouts import Deadline
@@ -60,7 +60,7 @@ class SessionPool:
     def acquire(self) -> Connection:
         """Lend out a session; the one used last comes first, since its socket is open."""
         if self.closed:
-            raise InvalidRequestError("This Client is closed.", hint="Make a new one.")
+            raise client_closed()
         if self.foreign is not None:
             return Connection(self, self.foreign, Watch())
         if self._process != os.getpid():

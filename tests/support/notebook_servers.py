@@ -72,5 +72,8 @@ def serving(module, *options, home, work, **variables):
 
 def has_idle_kernel(address):
     """Whether a kernel of this JupyterLab is ready, and a page is connected to it."""
-    kernels = requests.get(f"{address}/api/kernels?token=seen", timeout=PATIENCE).json()
-    return any(each["connections"] and each["execution_state"] == "idle" for each in kernels)
+    answer = requests.get(f"{address}/api/kernels?token=seen", timeout=PATIENCE)
+    # The server fails to list a kernel that is just being started.
+    return answer.ok and any(
+        each["connections"] and each["execution_state"] == "idle" for each in answer.json()
+    )
