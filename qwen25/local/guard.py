@@ -184,7 +184,10 @@ def _names(host: str) -> FrozenSet[str]:
 
 def _name(url: str) -> Optional[str]:
     try:
-        return urlsplit(url).hostname
+        parts = urlsplit(url)
+        after = parts.netloc.rpartition("]")[2]
+        # Some Pythons, such as 3.11.7, read [::1].site.example as ::1.
+        return parts.hostname if "]" not in parts.netloc or after[:1] in ("", ":") else None
     except ValueError:
         return None
 

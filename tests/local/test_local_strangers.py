@@ -223,6 +223,8 @@ def test_the_space_s_own_page_can_ask(space, ask):
         ("0.0.0.0", None, False),
         ("::", "[fd00::5]:7860", True),
         ("127.0.0.1", "[::1", False),
+        ("127.0.0.1", "[::1].site.example", False),
+        ("127.0.0.1", "[::1].site.example:7860", False),
     ],
 )
 def test_the_hosts_that_are_answered_follow_from_the_address(host, asked, answered):
