@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import queue
-import shutil
-import subprocess
-import sys
-import threading
+import contextlib
 
 import pytest
 from attacks import ATTACKS
+from browser import chromium, missing
+from notebook_servers import serving
 
 from qwen25.testing import Fail, FakeSpace, Gate
 
 marimo = pytest.importorskip("marimo")
 
-#: Seconds after which a test gives up.
-PATIENCE = 60
-
-missing = [name for name in ("selenium",) if not importlib.util.find_spec(name)]
-missing += [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-in_browser = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+in_browser = pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}")
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,99 +42,26 @@ if __name__ == "__main__":
     app.run()
 """
 
-OPTIONS = """
-    --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync --window-size=1000,800
-""".split()
-
 
 @pytest.fixture
-def driver(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'chromium'}"):
-        options.add_argument(option)
-    options.binary_location = shutil.which("chromium")
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-@pytest.fixture
-def opened(driver, tmp_path):
+def opened(tmp_path):
     """Opens a notebook with these lines in its cell, as an app, in Chromium."""
-    servers = []
+    options = "run --headless --host 127.0.0.1 --no-token notebook.py".split()
+    with contextlib.ExitStack() as stack:
 
-    def opened(space, code):
-        file = tmp_path / "notebook.py"
-        file.write_text(NOTEBOOK.format(url=space.url, code=code))
-        options = "--headless --host 127.0.0.1 --no-token".split()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "marimo", "run", *options, str(file)],
-            env={
-                **os.environ,
-                "HOME": str(tmp_path),
-                "no_proxy": "127.0.0.1",
-                "PYTHONUNBUFFERED": "1",
-            },
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        said = queue.SimpleQueue()
+        def opened(space, code):
+            (tmp_path / "notebook.py").write_text(NOTEBOOK.format(url=space.url, code=code))
+            server = serving("marimo", *options, home=tmp_path, work=tmp_path)
+            address = stack.enter_context(server)
+            page = stack.enter_context(chromium(tmp_path / "chromium", (1000, 800)))
+            page.get(address)
+            return page
 
-        # A pipe that is not read would stop the server when it is full.
-        def read():
-            for line in server.stdout:
-                said.put(line)
-            said.put(None)
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        servers.append((server, reader))
-        line = ""
-        while "http://" not in line:
-            line = said.get(timeout=PATIENCE)
-            assert line is not None, "the server has ended"
-        driver.get(line[line.index("http://") :].split()[0])
-        return driver
-
-    yield opened
-    for server, reader in servers:
-        server.terminate()
-        try:
-            server.wait(PATIENCE / 2)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait(PATIENCE)
-        reader.join()
-        server.stdout.close()
+        yield opened
 
 
-def until(driver, predicate):
-    """Wait for something to become true of the page."""
-    from selenium.common.exceptions import TimeoutException, WebDriverException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    # What was found a moment ago may have been replaced.
-    wait = WebDriverWait(driver, PATIENCE, 0.1, ignored_exceptions=[WebDriverException])
-    try:
-        wait.until(lambda driver: predicate())
-    except TimeoutException:
-        pytest.fail(f"The page shows: {page(driver)}")
-
-
-def page(driver):
-    return driver.find_element("tag name", "body").text
-
-
-def bold(driver):
-    return [each.text for each in driver.find_elements("css selector", "strong")]
+def bold(page):
+    return [each.text for each in page.all("strong")]
 
 
 @in_browser
@@ -151,38 +69,38 @@ def bold(driver):
 def test_an_answer_grows_as_markdown(opened, code):
     gate = Gate()
     with FakeSpace(["**Hel", "lo** you", gate, " and **all**"]) as space:
-        driver = opened(space, code)
-        until(driver, lambda: bold(driver) == ["Hello"])
-        assert "all" not in page(driver)
+        page = opened(space, code)
+        page.until(lambda: bold(page) == ["Hello"])
+        assert "all" not in page.text
         gate.set()
-        until(driver, lambda: bold(driver) == ["Hello", "all"])
+        page.until(lambda: bold(page) == ["Hello", "all"])
 
 
 @in_browser
 def test_a_failure_is_shown_below_what_came(opened):
     with FakeSpace(["**Hello**", Fail("Out of memory")]) as space:
-        driver = opened(space, "client.stream('Hi')")
-        until(driver, lambda: "Out of memory" in page(driver))
-        assert bold(driver) == ["Hello"]
-        assert "GenerationError" in page(driver)
+        page = opened(space, "client.stream('Hi')")
+        page.until(lambda: "Out of memory" in page.text)
+        assert bold(page) == ["Hello"]
+        assert "GenerationError" in page.text
 
 
 @in_browser
 def test_a_conversation_is_a_transcript(opened):
     with FakeSpace(["**Hello**"]) as space:
-        driver = opened(space, "talk = client.conversation(); talk.send('Hi'); talk")
-        until(driver, lambda: "Hello" in bold(driver))
-        assert {"User", "Assistant"} <= set(bold(driver))
+        page = opened(space, "talk = client.conversation(); talk.send('Hi'); talk")
+        page.until(lambda: "Hello" in bold(page))
+        assert {"User", "Assistant"} <= set(bold(page))
 
 
 @in_browser
 def test_no_script_of_a_model_runs(opened):
     with FakeSpace([attack + "\n\n" for attack in ATTACKS] + ["\n\nTHE END"]) as space:
-        driver = opened(space, "client.stream('Hi')")
-        until(driver, lambda: "THE END" in page(driver))
+        page = opened(space, "client.stream('Hi')")
+        page.until(lambda: "THE END" in page.text)
         # An alert would have made each look at the page fail.
-        assert not driver.find_elements("css selector", "[onerror], [onclick], [onload]")
-        assert not driver.find_elements("css selector", "a[href^=javascript], img[src=x]")
+        assert not page.all("[onerror], [onclick], [onload]")
+        assert not page.all("a[href^=javascript], img[src=x]")
 
 
 def test_marimo_makes_nothing_active_of_safe_markdown():

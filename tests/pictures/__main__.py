@@ -12,20 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import queue
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
-import requests  # noqa: E402
-from browser import PATIENCE, chromium  # noqa: E402
-from kernels import environment  # noqa: E402
+from browser import chromium  # noqa: E402
+from notebook_servers import has_idle_kernel, jupyterlab, serving  # noqa: E402
 from shell_sessions import SESSIONS, record, shown  # noqa: E402
 from shown_pages import MARIMO, NOTEBOOK, markdown_of, words_of_the_page  # noqa: E402
 
@@ -137,35 +133,21 @@ def lab(name, space, folder):
     python = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = {"cells": cells, "metadata": {"kernelspec": python}}
     text = json.dumps({**notebook, "nbformat": 4, "nbformat_minor": 5})
-    settings = folder / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    theme = {"adaptive-theme": True}
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps(theme))
-    options = "--no-browser --allow-root --ip=127.0.0.1 --port=0 --ServerApp.token=seen".split()
-    with serving("jupyterlab", *options, space=space, folder=folder) as address:
+    with jupyterlab(folder, folder, QWEN25_SPACE=space) as address:
         for scheme in ("light", "dark"):
             (folder / f"{scheme}.ipynb").write_text(text)
             with chromium(folder / f"chromium-{scheme}", (860, 900)) as shot:
                 shot.prefer(scheme)
-                shot.get(f"{address.split('/lab')[0]}/doc/tree/{scheme}.ipynb?token=seen")
+                shot.get(f"{address}/doc/tree/{scheme}.ipynb?token=seen")
                 idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
                 shot.until(lambda: shot.all(idle) and not shot.all(".jp-Spinner"))
                 run = 'jp-button[data-command="notebook:run-cell-and-select-next"]'
-                kernels = f"{address.split('/lab')[0]}/api/kernels?token=seen"
-                shot.until(
-                    lambda: any(map(_is_ready, requests.get(kernels, timeout=PATIENCE).json()))
-                )
+                shot.until(lambda: has_idle_kernel(address))
                 for _ in cells:
                     shot.all(run)[0].click()
                 shot.until(lambda: shot.all(".jp-OutputArea-output table") and shot.all(idle))
                 keep(shot, f"{name}-{scheme}", _around(shot, ".jp-CodeCell"))
     return [*NOTEBOOK, *markdown_of(space)]
-
-
-def _is_ready(kernel):
-    return kernel["connections"] and kernel["execution_state"] == "idle"
 
 
 def marimo(name, space, folder):
@@ -176,7 +158,7 @@ def marimo(name, space, folder):
     last_words = markdown_of(space)[-1][-20:]
     for scheme in ("light", "dark"):
         # A second page would be told that it has connected again.
-        with serving("marimo", *options, space=space, folder=folder) as address:
+        with serving("marimo", *options, home=folder, work=folder, QWEN25_SPACE=space) as address:
             with chromium(folder / f"chromium-{scheme}", (860, 700)) as shot:
                 shot.prefer(scheme)
                 shot.get(address)
@@ -200,35 +182,6 @@ def _around(shot, selector):
     """
     left, top, right, bottom = shot.run(script, selector)
     return left - 8, max(top - 8, 0), right - left + 16, bottom - top + 16
-
-
-@contextlib.contextmanager
-def serving(module, *options, space, folder):
-    """Run a server of notebooks; its address."""
-    variables = environment(folder, QWEN25_SPACE=space, no_proxy="127.0.0.1", PYTHONUNBUFFERED="1")
-    server = subprocess.Popen(
-        [sys.executable, "-m", module, *options],
-        cwd=folder,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said = queue.SimpleQueue()
-    # A pipe that is not read would stop the server when it is full.
-    reader = threading.Thread(target=lambda: [said.put(line) for line in server.stdout])
-    reader.start()
-    try:
-        line = ""
-        while "http://" not in line:
-            line = said.get(timeout=PATIENCE)
-        yield line[line.index("http://") :].split()[0]
-    finally:
-        server.kill()  # its kernels look whether it is there, and end by themselves
-        server.wait(PATIENCE)
-        reader.join()
-        server.stdout.close()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import requests
 from browser import PATIENCE
 from kernels import environment
 
+_ADDRESS = re.compile(r"http://(127\.0\.0\.1|localhost):\d+\S*")
 _LAB = "--no-browser --allow-root --ip=127.0.0.1 --port=0 --ServerApp.token=seen".split()
 
 
@@ -53,11 +55,12 @@ def serving(module, *options, home, work, **variables):
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        line = ""
-        while "http://127.0.0.1:" not in line:
+        address = None
+        while address is None:
             line = said.get(timeout=PATIENCE)
             assert line is not None, "the server has ended"
-        yield line[line.index("http://") :].split()[0]
+            address = _ADDRESS.search(line)
+        yield address[0]
     finally:
         server.terminate()
         try:
