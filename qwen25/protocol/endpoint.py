@@ -46,8 +46,8 @@ def find_plan(config: Config, endpoint: Optional[str] = None) -> ChatPlan:
     Raises:
         EndpointNotFoundError: No function chats, or none of this name.
     """
-    page = _Page(config)
     wanted = None if endpoint is None else endpoint.lstrip("/")
+    page = _Page(config, chosen=wanted is not None)
     for route, history_route in page.ways():
         names = [step.name for step in route.steps]
         if wanted is None or wanted in names:
@@ -96,10 +96,16 @@ _Found = Tuple[Route, Optional[Route]]
 
 
 class _Page:
-    """The app's functions, and how they follow on each other."""
+    """The app's functions, and how they follow on each other.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: What runs there.
+        chosen: Whether the caller names a function, and so wants the answer of no other.
+    """
+
+    def __init__(self, config: Config, chosen: bool) -> None:
         self._config = config
+        self._chosen = chosen
         self._functions = {function.id: function for function in config.functions}
         self._followers: Dict[int, List[Function]] = {}
         for function in config.functions:
@@ -112,11 +118,28 @@ class _Page:
         for named in (True, False):
             for route in chats:
                 if (route.steps[0].name == "model_chat") is named:
-                    yield route, _with_history(route)
+                    shown = route if self._chosen else self._among(chats, route)
+                    yield shown, _with_history(shown)
             if named:
                 yield from self._chat_interfaces(chats)
         for route in self._routes(lambda one: one.type in _TEXTS):
             yield route, None
+
+    def _among(self, chats: Sequence[Route], route: Route) -> Route:
+        """The way, which tells the chatbots too that its event fills by other functions."""
+        parts = {part.id: part for part in self._config.components}
+        own = set(route.steps[-1].outputs)
+        others = {
+            number: parts[number].label
+            for chat in chats
+            if chat.steps[0].trigger_id == route.steps[0].trigger_id
+            for number in chat.steps[-1].outputs
+            if number not in own and _is_chatbot(parts[number])
+        }
+        if not others:
+            return route
+        labels = route.chatbots or (parts[route.answer].label,)
+        return route._replace(chatbots=(*labels, *others.values()))
 
     def _chat_interfaces(self, chats: Sequence[Route]) -> Iterator[_Found]:
         """The functions that `gr.ChatInterface` has for other programs.

@@ -59,7 +59,7 @@ class Route(NamedTuple):
     history: Optional[AnswerFormat]
     #: Whether the app keeps the turns of a session in a state on the server.
     remembers: bool
-    #: The labels of the chatbots that the last step answers in, where it does so in several.
+    #: The labels of the chatbots that the page answers in, where it does so in several.
     chatbots: Tuple[str, ...] = ()
 
     def slots(self) -> Iterator[Slot]:

@@ -47,7 +47,8 @@ class Walk:
                 )
             query = self._flatten(query, "system")
         if route.chatbots:
-            names = ", ".join(map(repr, route.chatbots))
+            # The page calls one without a label so.
+            names = ", ".join(repr(label or "Chatbot") for label in route.chatbots)
             text = f"The Space answers in several chatbots; this is the first of {names}."
             self.notes.append(Note("warning", text))
         self._route = route

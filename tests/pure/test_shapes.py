@@ -226,11 +226,11 @@ def test_a_form_takes_model_system_prompt_and_inputs(version):
         Walk(plan, ChatRequest(Query.of("hello"), inputs={"Thinking budget": 39}))
 
 
-def edited(path, change):
+def edited(path, change, endpoint=None):
     """The plan of a recorded app after a change of its config."""
     config = config_of(path)
     change({part["id"]: part for part in config["components"]}, config["dependencies"])
-    return find_plan(Config.of(config))
+    return find_plan(Config.of(config), endpoint)
 
 
 @pytest.mark.parametrize("version", ["4.10.0", "4.44.1", "5.50.0", "6.31.0"])
@@ -287,6 +287,45 @@ def test_an_answer_in_several_chatbots_is_told():
     assert [note.text for note in walk.notes] == [
         "The Space answers in several chatbots; this is the first of 'Model A', 'Model A'."
     ]
+
+
+def start_together(components, functions):
+    """Let the first box's event start both chats, each with a chatbot of its own."""
+    general, coder = functions
+    coder["targets"] = general["targets"]
+    coder["inputs"][0] = coder["outputs"][0] = general["inputs"][0]
+    for function, label in ((general, "Model A"), (coder, "Model B")):
+        components[function["outputs"][1]]["props"]["label"] = label
+
+
+def without_labels(components, functions):
+    start_together(components, functions)
+    for function in functions:
+        del components[function["outputs"][1]]["props"]["label"]
+
+
+def in_one_chatbot(components, functions):
+    start_together(components, functions)
+    functions[1]["inputs"][1] = functions[1]["outputs"][1] = functions[0]["outputs"][1]
+
+
+@pytest.mark.parametrize("version", ["4.10.0", "4.44.1", "5.50.0", "6.31.0"])
+@pytest.mark.parametrize(
+    "change, endpoint, names",
+    [
+        (start_together, None, "'Model A', 'Model B'"),
+        (without_labels, None, "'Chatbot', 'Chatbot'"),
+        # Who names a function wants its answer.
+        (start_together, "coder", None),
+        (in_one_chatbot, None, None),
+        (lambda components, functions: None, None, None),
+    ],
+)
+def test_answers_of_several_functions_on_one_event_are_told(version, change, endpoint, names):
+    plan = edited(FOLDER / version / "two_chats.json", change, endpoint)
+    walk = Walk(plan, ChatRequest(Query.of("hello")))
+    text = f"The Space answers in several chatbots; this is the first of {names}."
+    assert [note.text for note in walk.notes] == ([text] if names else [])
 
 
 def test_a_json_object_is_no_answer():
