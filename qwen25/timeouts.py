@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import threading
 
 
+# In this form its types are no texts, which NamedTuple would compile at every start.
 _Seconds = Optional[float]
 _Limits = NamedTuple(
     "_Limits",

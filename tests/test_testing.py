@@ -6,10 +6,8 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
 import re
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -42,6 +40,7 @@ from qwen25.testing import (
     Reset,
 )
 from qwen25.testing.answer import Dialect
+from qwen25.testing.server import Connection
 
 pytest_plugins = ["pytester"]
 
@@ -894,11 +893,9 @@ def test_a_client_that_has_its_answer_need_not_read_the_end_of_the_stream(monkey
         stream = caller.listen()
         while read_event(stream)["msg"] != "process_completed":
             pass
-        # A reset, so that the server's very next write fails.
-        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        # So that the server's very next write fails.
         assert caller.http.sock is not None
-        caller.http.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        caller.http.close()
+        Connection(caller.http.sock, 0).reset()
         stream.close()
         gone.set()
         caller.space.wait_for(lambda: caller.space.open_connections == 0)

@@ -185,11 +185,12 @@ def _names(host: str) -> FrozenSet[str]:
 def _name(url: str) -> Optional[str]:
     try:
         parts = urlsplit(url)
-        after = parts.netloc.rpartition("]")[2]
-        # Some Pythons, such as 3.11.7, read [::1].site.example as ::1.
-        return parts.hostname if "]" not in parts.netloc or after[:1] in ("", ":") else None
+        hostname = parts.hostname
     except ValueError:
         return None
+    _, bracket, after = parts.netloc.rpartition("]")
+    # Some Pythons, such as 3.11.7, read [::1].site.example as ::1.
+    return None if bracket and after[:1] not in ("", ":") else hostname
 
 
 def _is_ip(name: str) -> bool:

@@ -118,15 +118,15 @@ class _Page:
         for named in (True, False):
             for route in chats:
                 if (route.steps[0].name == "model_chat") is named:
-                    shown = route if self._chosen else self._among(chats, route)
+                    shown = route if self._chosen else self._with_others_named(chats, route)
                     yield shown, _with_history(shown)
             if named:
                 yield from self._chat_interfaces(chats)
         for route in self._routes(lambda one: one.type in _TEXTS):
             yield route, None
 
-    def _among(self, chats: Sequence[Route], route: Route) -> Route:
-        """The way, which tells the chatbots too that its event fills by other functions."""
+    def _with_others_named(self, chats: Sequence[Route], route: Route) -> Route:
+        """The same way, which also names the chatbots that its event fills by other functions."""
         parts = {part.id: part for part in self._config.components}
         own = set(route.steps[-1].outputs)
         others = {

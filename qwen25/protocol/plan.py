@@ -11,7 +11,7 @@ from .config import Component
 from .prompt import DefaultModel
 
 _DEFAULT_NAMES = ("qwen2.5", "qwen-2.5", "qwen-qwen2-5", "qwen/qwen2.5")
-#: What a model's name may begin with, in lower case, and what says nothing of its size.
+#: What a model's name may begin and end with beside its size, in lower case.
 _FAMILIES = ("qwen/qwen2.5-", "qwen/qwen-2.5-", "qwen2.5-", "qwen-2.5-")
 _TUNED = "-instruct"
 
@@ -23,8 +23,9 @@ class Slot(NamedTuple):
     #: What goes into it: `query`, `history`, `system`, `size`, `option` for what the caller may
     #: set by label, `state` for what the server keeps itself, or `fixed` for its own value.
     role: str
-    #: Of a form: its fields, whose values stand in the form's under their keys.
+    #: Of a form: its fields, as slots of their own.
     fields: Tuple[Slot, ...] = ()
+    #: Of a field: under what key its value stands in the form's.
     key: str = ""
 
 

@@ -95,9 +95,10 @@ def _id_of_page(url: str) -> Optional[str]:
         parts = split_url(url)
     except ValueError:
         return None
-    _, *path = parts.path.split("/")
     hub = parts.scheme in ("http", "https") and parts.netloc.lower() in _HUBS
-    return "/".join(path[1:3]) if hub and path[:1] == ["spaces"] else None
+    if not hub or not parts.path.lower().startswith("/spaces/"):
+        return None
+    return "/".join(parts.path.split("/")[2:4])
 
 
 def _root(url: str) -> str:

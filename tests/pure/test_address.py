@@ -16,6 +16,13 @@ from qwen25.transport.address import Address, default_spaces
             "https://qwen-qwen2-5.hf.space",
             "Qwen/Qwen2.5",
         ),
+        (
+            "HTTPS://www.HuggingFace.co/Spaces/Qwen/Qwen2.5/tree/main?x=1",
+            "https://qwen-qwen2-5.hf.space",
+            "Qwen/Qwen2.5",
+        ),
+        ("https://huggingface.co", "https://huggingface.co", None),
+        ("https://huggingface.co/spaces/Qwen", "https://huggingface.co/spaces/Qwen", None),
         ("http://127.0.0.1:7860", "http://127.0.0.1:7860", None),
         ("http://127.0.0.1:7860/", "http://127.0.0.1:7860", None),
         (" https://Host.example/a/b/?__theme=dark#top ", "https://Host.example/a/b", None),
